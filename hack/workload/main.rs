@@ -1,0 +1,43 @@
+//! The application that the demo, the tests and the benches run as their tasks: a small HTTP server that can be told to be
+//! slow, sick, hungry or dead, from outside while it runs and by environment variables before it starts.
+//!
+//! Run as `ecs-operator-workload health` it is its own health-check command, so that its image needs no shell.
+
+mod options;
+mod probe;
+mod server;
+#[cfg(test)]
+mod tests;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use options::{Action, Options};
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    match options.action {
+        Some(Action::Health) => probe::health(options.port),
+        None => serve(options),
+    }
+}
+
+fn serve(options: Options) -> ExitCode {
+    tracing_subscriber::fmt()
+        .without_time()
+        .with_ansi(false)
+        .with_target(false)
+        .init();
+    let outcome = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .and_then(|runtime| runtime.block_on(server::run(options)));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "cannot serve");
+            ExitCode::FAILURE
+        }
+    }
+}

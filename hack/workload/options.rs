@@ -1,0 +1,61 @@
+//! What the program is told at its start; every option has an environment variable, because a task definition sets those.
+
+use std::time::Duration;
+
+use clap::builder::FalseyValueParser;
+use clap::{Parser, Subcommand};
+
+/// A test application with faults on request.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "ecs-operator-workload")]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    pub(crate) action: Option<Action>,
+
+    /// The port to listen on, and the one that `health` asks.
+    #[arg(long, env = "PORT", default_value_t = 8080, global = true)]
+    pub(crate) port: u16,
+
+    /// What `/` gives as its version: tells the old tasks of a deployment from the new.
+    #[arg(long, env = "VERSION", default_value = "dev")]
+    pub(crate) version: String,
+
+    /// Wait before listening, as a program with a long start does.
+    #[arg(long, env = "START_DELAY_MILLISECONDS", default_value = "0", value_parser = milliseconds)]
+    pub(crate) start_delay: Duration,
+
+    /// Answer 503 on `/healthz` until told to be healthy.
+    #[arg(long, env = "START_UNHEALTHY", value_parser = FalseyValueParser::new())]
+    pub(crate) start_unhealthy: bool,
+
+    /// Exit by itself this long after the start, with `EXIT_CODE`.
+    #[arg(long, env = "EXIT_AFTER_MILLISECONDS", value_parser = milliseconds)]
+    pub(crate) exit_after: Option<Duration>,
+
+    /// The code of that exit.
+    #[arg(long, env = "EXIT_CODE", default_value_t = 0)]
+    pub(crate) exit_code: i32,
+
+    /// Use up all memory at the start.
+    #[arg(long, env = "EXHAUST_MEMORY", value_parser = FalseyValueParser::new())]
+    pub(crate) exhaust_memory: bool,
+
+    /// Go on serving after SIGTERM: only SIGKILL ends it.
+    #[arg(long, env = "IGNORE_SIGTERM", value_parser = FalseyValueParser::new())]
+    pub(crate) ignore_sigterm: bool,
+
+    /// Let `/` take this long.
+    #[arg(long, env = "RESPONSE_DELAY_MILLISECONDS", default_value = "0", value_parser = milliseconds)]
+    pub(crate) response_delay: Duration,
+}
+
+/// What to do instead of serving.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum Action {
+    /// Exit 0 if the server in this container says that it is healthy, else 1.
+    Health,
+}
+
+fn milliseconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
+    text.parse().map(Duration::from_millis)
+}

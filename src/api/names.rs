@@ -1,0 +1,37 @@
+//! Names that several processes must agree on: labels, finalizers, field managers, Leases.
+
+/// API group of every kind of ours, and prefix of every label.
+pub const GROUP: &str = "ecs-operator.io";
+
+/// Field manager of the controller's writes to status.
+pub const CONTROLLER: &str = "ecs-operator-controller";
+/// Field manager of an agent's writes to status.
+pub const AGENT: &str = "ecs-operator-agent";
+
+/// Holds an EcsTask until its containers are gone or its instance is fenced.
+pub const TASK_FINALIZER: &str = "ecs-operator.io/containers";
+/// Holds an EcsService until its tasks are gone.
+pub const SERVICE_FINALIZER: &str = "ecs-operator.io/tasks";
+/// Holds an EcsCluster while it has services, tasks or instances.
+pub const CLUSTER_FINALIZER: &str = "ecs-operator.io/cluster";
+
+/// Label of an EcsTask: name of its service.
+pub const SERVICE_LABEL: &str = "ecs-operator.io/service";
+/// Label of objects that belong to a cluster.
+pub const CLUSTER_LABEL: &str = "ecs-operator.io/cluster";
+/// Label of agent pods: `node` or `pod`.
+pub const AGENT_LABEL: &str = "ecs-operator.io/agent";
+/// Label of instance pods: name of their CapacityProvider.
+pub const CAPACITY_PROVIDER_LABEL: &str = "ecs-operator.io/capacity-provider";
+
+/// Docker label of our containers: name of the instance whose agent made them.
+pub const INSTANCE_DOCKER_LABEL: &str = "ecs-operator.io/instance";
+/// Docker label of our containers: UID of the EcsTask.
+pub const TASK_UID_DOCKER_LABEL: &str = "ecs-operator.io/task-uid";
+/// Docker label of our containers: name of the container in its definition.
+pub const CONTAINER_DOCKER_LABEL: &str = "ecs-operator.io/container";
+
+/// Name of the Lease that an instance's agent renews.
+pub fn instance_lease(instance: &str) -> String {
+    format!("instance-{instance}")
+}

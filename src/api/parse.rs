@@ -1,0 +1,326 @@
+//! From what people wrote to what can be relied on: specs become domain types once, here.
+
+use std::time::Duration;
+
+use super::cluster::SecurityProfile;
+use super::shapes;
+use super::task::{self, LastStatus};
+use super::task_definition::TaskDefinitionSpec;
+use crate::domain::definition::rules::{self, Problem};
+use crate::domain::definition::{Container, HealthCheck, NetworkMode, PortMapping, TaskDefinition};
+use crate::domain::fields::{self, Body};
+use crate::domain::resources::Protocol;
+use crate::domain::security::Profile;
+use crate::domain::task::{Health, Stop, StopCode, TaskState};
+
+/// A task definition that can run, from the body that was registered for `family`.
+///
+/// # Errors
+/// All problems, each naming its field: what this release refuses, and what can never run.
+pub fn task_definition(
+    family: &str,
+    spec: &TaskDefinitionSpec,
+) -> Result<TaskDefinition, Vec<Problem>> {
+    let mut problems = refused(Body::RegisterTaskDefinition, spec);
+    let size = |field: &str, text: Option<&str>, unit: &str, factor: f64| {
+        text.map(|text| {
+            quantity(text, unit, factor).ok_or_else(|| Problem {
+                field: field.to_owned(),
+                message: format!("'{text}' is not a size: give a whole number, or a number with the unit {unit}"),
+            })
+        })
+        .transpose()
+    };
+    let mut sized = |size: Result<Option<u32>, Problem>| {
+        size.unwrap_or_else(|problem| {
+            problems.push(problem);
+            None
+        })
+    };
+    let cpu = sized(size("cpu", spec.cpu.as_ref().map(|s| s.as_str()), "vcpu", 1024.0));
+    let memory = sized(size("memory", spec.memory.as_ref().map(|s| s.as_str()), "gb", 1024.0));
+    let definition = TaskDefinition {
+        family: family.to_owned(),
+        network_mode: match spec.network_mode {
+            Some(shapes::NetworkMode::Host) => NetworkMode::Host,
+            // The other modes are refused above.
+            Some(
+                shapes::NetworkMode::Bridge | shapes::NetworkMode::Awsvpc | shapes::NetworkMode::None,
+            )
+            | None => NetworkMode::Bridge,
+        },
+        cpu,
+        memory,
+        containers: spec.container_definitions.iter().map(container).collect(),
+    };
+    problems.extend(rules::problems(&definition));
+    if problems.is_empty() { Ok(definition) } else { Err(problems) }
+}
+
+/// What this release refuses of a body.
+pub fn refused(body: Body, spec: &impl serde::Serialize) -> Vec<Problem> {
+    let problem = |finding: fields::Finding| {
+        let message = finding.message.strip_prefix(&finding.path).unwrap_or(&finding.message);
+        Problem { message: message.trim_start().to_owned(), field: finding.path }
+    };
+    examined(body, spec).refused.into_iter().map(problem).collect()
+}
+
+/// Fields of a body that are accepted and change nothing here, each with the reason.
+pub fn without_effect(body: Body, spec: &impl serde::Serialize) -> Vec<String> {
+    let text = |finding: fields::Finding| finding.message;
+    examined(body, spec).without_effect.into_iter().map(text).collect()
+}
+
+fn examined(body: Body, spec: &impl serde::Serialize) -> fields::Findings {
+    // A spec of ours always has a JSON form.
+    let value = serde_json::to_value(spec).unwrap_or_default();
+    fields::examine(body, &value)
+}
+
+/// `512`, `0.5 vCPU`, `1 GB`: a whole number, or a number of `unit`s of `factor` each.
+fn quantity(text: &str, unit: &str, factor: f64) -> Option<u32> {
+    let lower = text.trim().to_ascii_lowercase();
+    let Some(number) = lower.strip_suffix(unit) else {
+        return lower.parse().ok();
+    };
+    let value = number.trim().parse::<f64>().ok()? * factor;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the range is checked first"
+    )]
+    (0.0..=f64::from(u32::MAX)).contains(&value).then_some(value.round() as u32)
+}
+
+fn container(spec: &shapes::ContainerDefinition) -> Container {
+    let words = |list: &[crate::api::bounded::Str<16384>]| list.iter().map(ToString::to_string).collect();
+    Container {
+        name: spec.name.to_string(),
+        image: spec.image.to_string(),
+        essential: spec.essential.unwrap_or(true),
+        entry_point: spec.entry_point.as_ref().filter(|list| !list.is_empty()).map(|list| words(list)),
+        command: spec.command.as_ref().filter(|list| !list.is_empty()).map(|list| words(list)),
+        environment: spec
+            .environment
+            .iter()
+            .flat_map(|list| list.iter())
+            .map(|pair| (pair.name.to_string(), pair.value.as_deref().cloned().unwrap_or_default()))
+            .collect(),
+        user: spec.user.as_ref().filter(|user| !user.is_empty()).map(ToString::to_string),
+        working_directory: spec.working_directory.as_ref().filter(|path| !path.is_empty()).map(ToString::to_string),
+        cpu: positive(spec.cpu).unwrap_or(0),
+        memory: positive(spec.memory),
+        memory_reservation: positive(spec.memory_reservation),
+        port_mappings: spec
+            .port_mappings
+            .iter()
+            .flat_map(|list| list.iter())
+            .filter_map(|mapping| {
+                Some(PortMapping {
+                    container_port: u16::try_from(mapping.container_port?).ok()?,
+                    host_port: mapping.host_port.and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0),
+                    protocol: protocol(mapping.protocol),
+                })
+            })
+            .collect(),
+        health_check: spec.health_check.as_ref().map(health_check),
+        docker_labels: spec
+            .docker_labels
+            .iter()
+            .flat_map(|labels| labels.iter())
+            .map(|(key, value)| (key.clone(), value.to_string()))
+            .collect(),
+        stop_timeout: seconds(spec.stop_timeout),
+        privileged: spec.privileged.unwrap_or(false),
+    }
+}
+
+/// Defaults: ECS API Reference, HealthCheck. A bare list is taken as CMD.
+fn health_check(spec: &shapes::HealthCheck) -> HealthCheck {
+    let mut command: Vec<String> = spec.command.iter().map(ToString::to_string).collect();
+    if !matches!(command.first().map(String::as_str), Some("CMD" | "CMD-SHELL")) {
+        command.insert(0, "CMD".to_owned());
+    }
+    HealthCheck {
+        command,
+        interval: seconds(spec.interval).unwrap_or(Duration::from_secs(30)),
+        timeout: seconds(spec.timeout).unwrap_or(Duration::from_secs(5)),
+        retries: positive(spec.retries).unwrap_or(3),
+        start_period: seconds(spec.start_period).unwrap_or(Duration::ZERO),
+    }
+}
+
+fn positive(value: Option<i32>) -> Option<u32> {
+    value.and_then(|value| u32::try_from(value).ok()).filter(|value| *value > 0)
+}
+
+fn seconds(value: Option<i32>) -> Option<Duration> {
+    value.and_then(|value| u64::try_from(value).ok()).map(Duration::from_secs)
+}
+
+/// TCP where a mapping names none.
+pub fn protocol(spec: Option<shapes::TransportProtocol>) -> Protocol {
+    match spec {
+        Some(shapes::TransportProtocol::Udp) => Protocol::Udp,
+        Some(shapes::TransportProtocol::Tcp) | None => Protocol::Tcp,
+    }
+}
+
+impl From<Protocol> for shapes::TransportProtocol {
+    fn from(protocol: Protocol) -> Self {
+        match protocol {
+            Protocol::Tcp => Self::Tcp,
+            Protocol::Udp => Self::Udp,
+        }
+    }
+}
+
+impl From<SecurityProfile> for Profile {
+    fn from(profile: SecurityProfile) -> Self {
+        match profile {
+            SecurityProfile::Baseline => Self::Baseline,
+            SecurityProfile::Privileged => Self::Privileged,
+        }
+    }
+}
+
+impl From<LastStatus> for TaskState {
+    fn from(status: LastStatus) -> Self {
+        match status {
+            LastStatus::Provisioning => Self::Provisioning,
+            LastStatus::Pending => Self::Pending,
+            LastStatus::Activating => Self::Activating,
+            LastStatus::Running => Self::Running,
+            LastStatus::Deactivating => Self::Deactivating,
+            LastStatus::Stopping => Self::Stopping,
+            LastStatus::Deprovisioning => Self::Deprovisioning,
+            LastStatus::Stopped => Self::Stopped,
+        }
+    }
+}
+
+impl From<TaskState> for LastStatus {
+    fn from(state: TaskState) -> Self {
+        match state {
+            TaskState::Provisioning => Self::Provisioning,
+            TaskState::Pending => Self::Pending,
+            TaskState::Activating => Self::Activating,
+            TaskState::Running => Self::Running,
+            TaskState::Deactivating => Self::Deactivating,
+            TaskState::Stopping => Self::Stopping,
+            TaskState::Deprovisioning => Self::Deprovisioning,
+            TaskState::Stopped => Self::Stopped,
+        }
+    }
+}
+
+impl From<StopCode> for task::StopCode {
+    fn from(code: StopCode) -> Self {
+        match code {
+            StopCode::TaskFailedToStart => Self::TaskFailedToStart,
+            StopCode::EssentialContainerExited => Self::EssentialContainerExited,
+            StopCode::UserInitiated => Self::UserInitiated,
+            StopCode::ServiceSchedulerInitiated => Self::ServiceSchedulerInitiated,
+            StopCode::SpotInterruption => Self::SpotInterruption,
+            StopCode::TerminationNotice => Self::TerminationNotice,
+            StopCode::InfrastructureHealth => Self::InfrastructureHealth,
+        }
+    }
+}
+
+impl From<task::StopCode> for StopCode {
+    fn from(code: task::StopCode) -> Self {
+        match code {
+            task::StopCode::TaskFailedToStart => Self::TaskFailedToStart,
+            task::StopCode::EssentialContainerExited => Self::EssentialContainerExited,
+            task::StopCode::UserInitiated => Self::UserInitiated,
+            task::StopCode::ServiceSchedulerInitiated => Self::ServiceSchedulerInitiated,
+            task::StopCode::SpotInterruption => Self::SpotInterruption,
+            task::StopCode::TerminationNotice => Self::TerminationNotice,
+            task::StopCode::InfrastructureHealth => Self::InfrastructureHealth,
+        }
+    }
+}
+
+impl From<&task::Stop> for Stop {
+    fn from(stop: &task::Stop) -> Self {
+        let reason = stop.reason.as_deref().cloned().unwrap_or_else(|| crate::domain::events::STOPPED_BY_USER.to_owned());
+        Self { code: stop.code.into(), reason }
+    }
+}
+
+impl From<&Stop> for task::Stop {
+    fn from(stop: &Stop) -> Self {
+        Self { code: stop.code.into(), reason: Some(super::bounded::Str::cut(&stop.reason)) }
+    }
+}
+
+impl From<task::HealthStatus> for Health {
+    fn from(status: task::HealthStatus) -> Self {
+        match status {
+            task::HealthStatus::Healthy => Self::Healthy,
+            task::HealthStatus::Unhealthy => Self::Unhealthy,
+            task::HealthStatus::Unknown => Self::Unknown,
+        }
+    }
+}
+
+impl From<Health> for task::HealthStatus {
+    fn from(health: Health) -> Self {
+        match health {
+            Health::Healthy => Self::Healthy,
+            Health::Unhealthy => Self::Unhealthy,
+            Health::Unknown => Self::Unknown,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(yaml: &str) -> Result<TaskDefinition, Vec<Problem>> {
+        task_definition("web", &serde_saphyr::from_str(yaml).unwrap())
+    }
+
+    #[test]
+    fn an_aws_body_becomes_what_a_task_runs() {
+        let definition = parsed(
+            "
+            cpu: 0.25 vCPU
+            memory: '512'
+            containerDefinitions:
+            - name: app
+              image: nginx:1
+              portMappings: [{containerPort: 80, hostPort: 0}, {containerPort: 53, hostPort: 5353, protocol: udp}]
+              healthCheck: {command: [CMD-SHELL, 'true']}
+            ",
+        )
+        .unwrap();
+        assert_eq!((definition.cpu, definition.memory), (Some(256), Some(512)));
+        let app = &definition.containers[0];
+        assert!(app.essential);
+        assert_eq!(app.port_mappings[0].host_port, None);
+        assert_eq!(app.port_mappings[1].protocol, Protocol::Udp);
+        assert_eq!(app.health_check.as_ref().unwrap().interval, Duration::from_secs(30));
+    }
+
+    #[test]
+    fn every_problem_names_its_field() {
+        let problems = parsed(
+            "
+            cpu: many
+            containerDefinitions:
+            - {name: app, image: a, memory: 8, portMappings: [{containerPort: 80, hostPort: 8080}]}
+            - {name: side, image: a, memory: 8, links: [app], portMappings: [{containerPort: 81, hostPort: 8080}]}
+            ",
+        )
+        .unwrap_err();
+        let fields: Vec<&str> = problems.iter().map(|problem| problem.field.as_str()).collect();
+        assert_eq!(
+            fields,
+            ["containerDefinitions[side].links", "cpu", "containerDefinitions[side].portMappings"]
+        );
+    }
+}

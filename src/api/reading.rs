@@ -1,0 +1,83 @@
+//! Questions that are asked of objects in many places, answered once.
+
+use kube::{Resource, ResourceExt};
+
+use super::conditions::{self, reason};
+use super::service::EcsService;
+use super::task::{EcsTask, LastStatus};
+use crate::domain::ids;
+use crate::domain::task::TaskState;
+
+/// The cluster of a service or task that names none (ECS's own default).
+pub const DEFAULT_CLUSTER: &str = "default";
+
+/// The name in a name or an ARN of a cluster.
+fn cluster_name(text: Option<&str>) -> &str {
+    let text = text.filter(|text| !text.is_empty()).unwrap_or(DEFAULT_CLUSTER);
+    text.rsplit_once(":cluster/").map_or(text, |(_, name)| name)
+}
+
+impl EcsService {
+    /// Name of its cluster.
+    pub fn cluster_name(&self) -> &str {
+        cluster_name(self.spec.cluster.as_ref().map(|name| name.as_str()))
+    }
+
+    /// What its spec says of its task definition; empty where it says nothing.
+    pub fn task_definition_text(&self) -> &str {
+        self.spec.task_definition.as_ref().map_or("", |name| name.as_str())
+    }
+
+    /// Some of its tasks found no instance.
+    pub fn waits_for_room(&self) -> bool {
+        let conditions = self.status.as_ref().map_or(&[][..], |status| &status.conditions);
+        conditions::get(conditions, conditions::READY).is_some_and(|ready| ready.reason == reason::UNABLE_TO_PLACE)
+    }
+}
+
+impl EcsTask {
+    /// Name of its cluster.
+    pub fn cluster_name(&self) -> &str {
+        cluster_name(self.spec.cluster.as_ref().map(|name| name.as_str()))
+    }
+
+    /// Name of the service that it belongs to.
+    pub fn service_name(&self) -> Option<&str> {
+        self.spec.extensions.as_ref()?.service.as_ref().map(|service| service.name.as_str())
+    }
+
+    /// The revision that it runs, `family:number`; for a task that is not bound, what it names.
+    pub fn revision_name(&self) -> &str {
+        let resolved = self.spec.extensions.as_ref().and_then(|extensions| extensions.task_definition.as_ref());
+        resolved.map_or(self.spec.task_definition.as_str(), |name| name.as_str())
+    }
+
+    /// ECS's id of it.
+    pub fn task_id(&self) -> String {
+        ids::task_id(&self.uid().unwrap_or_default())
+    }
+
+    /// Its state; a task of which nothing was reported yet is PENDING once bound, PROVISIONING before.
+    pub fn state(&self) -> TaskState {
+        match self.status.as_ref().and_then(|status| status.last_status) {
+            Some(status) => status.into(),
+            None if self.spec.container_instance.is_some() => TaskState::Pending,
+            None => TaskState::Provisioning,
+        }
+    }
+
+    /// Nothing of it runs any more.
+    pub fn is_stopped(&self) -> bool {
+        self.status.as_ref().and_then(|status| status.last_status) == Some(LastStatus::Stopped)
+    }
+
+    /// It was told to stop, or is being deleted.
+    pub fn is_stopping(&self) -> bool {
+        self.spec.stop.is_some() || self.meta().deletion_timestamp.is_some()
+    }
+
+    /// Name of the instance that it is bound to.
+    pub fn instance(&self) -> Option<&str> {
+        self.spec.container_instance.as_ref().map(|name| name.as_str())
+    }
+}

@@ -1,0 +1,56 @@
+//! The command line: one file a subcommand.
+
+pub mod check;
+pub mod controller;
+pub mod crds;
+pub mod output;
+pub mod uninstall;
+
+use clap::{Parser, Subcommand};
+
+use crate::platform::telemetry::{self, LogFormat};
+
+/// Amazon ECS semantics inside any Kubernetes cluster.
+#[derive(Debug, Parser)]
+#[command(name = "ecs-operator", version, about, propagate_version = true)]
+pub struct Arguments {
+    /// How log lines look.
+    #[arg(long, env = "LOG_FORMAT", value_enum, default_value = "text", global = true)]
+    log_format: LogFormat,
+    /// What is logged, in the syntax of RUST_LOG.
+    #[arg(long, env = "RUST_LOG", default_value = "info", global = true)]
+    log: String,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What a process of ours does.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Watches clusters, task definitions, services and tasks, and keeps them as they should be.
+    Controller(controller::ControllerArguments),
+    /// Runs the tasks of one container instance through its Docker Engine.
+    Agent(agent::AgentArguments),
+    /// Writes the CustomResourceDefinitions, one file a kind.
+    Crds(crds::CrdsArguments),
+    /// Checks an installation: the resources are served and a controller leads. `helm test` runs it.
+    CheckInstallation(check::CheckArguments),
+    /// Holds an uninstallation back while services or tasks exist, or drains them first.
+    UninstallCheck(uninstall::UninstallArguments),
+}
+
+/// Runs the subcommand that the arguments name.
+///
+/// # Errors
+/// Whatever ended it, with its causes.
+pub fn run() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    telemetry::start(arguments.log_format, &arguments.log)?;
+    match arguments.command {
+        Command::Controller(arguments) => controller::run(arguments),
+        Command::Agent(arguments) => agent::run(arguments),
+        Command::Crds(arguments) => crds::run(&arguments),
+        Command::CheckInstallation(arguments) => check::run(&arguments),
+        Command::UninstallCheck(arguments) => uninstall::run(&arguments),
+    }
+}

@@ -1,0 +1,73 @@
+//! Container instances: made for each agent, watched for silence, gone with their host.
+//!
+//! # Expected flow
+//! An agent pod that has a node gets a ContainerInstance. Every five seconds the Leases of all instances are read, and
+//! [`crate::domain::liveness`] concludes from them and from the hosts who is connected, silent, lost or gone.
+//!
+//! # Guarantees
+//! Nothing is concluded from a failed read, nor from time in which nothing could be read. An instance goes only when its
+//! host is gone (or nothing wants it any more) and none of its tasks is left unaccounted for.
+//!
+//! Liveness: an instance that is back is connected again after its next renewal.
+
+mod look;
+mod report;
+mod sync;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use kube::ResourceExt;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use super::context::Context;
+use crate::api::container_instance::ContainerInstance;
+
+/// Between two looks at the Leases; agents renew theirs every ten seconds.
+const PERIOD: Duration = Duration::from_secs(5);
+
+/// Changes that come together are handled together.
+const TOGETHER: Duration = Duration::from_millis(200);
+
+/// Label of a node with its availability zone.
+const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
+
+/// Availability zone of an instance: that of its node, or its own attribute of ECS's name.
+pub fn zone(context: &Context, instance: &ContainerInstance) -> Option<String> {
+    let own = instance.spec.attributes.get("ecs.availability-zone").map(ToString::to_string);
+    let node = instance.spec.node_name.as_ref()?;
+    let node = context.world.nodes.get(&(String::new(), node.to_string()));
+    own.or_else(|| node?.labels().get(ZONE_LABEL).cloned())
+}
+
+/// Looks after all instances until `shutdown`.
+pub async fn run(context: Arc<Context>, shutdown: CancellationToken) {
+    let mut looker = look::Looker::default();
+    let mut changes = Box::pin(context.queues.instances.stream::<ContainerInstance>());
+    let mut ticks = tokio::time::interval(PERIOD);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        let look = tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = ticks.tick() => true,
+            _ = changes.next() => {
+                tokio::time::sleep(TOGETHER).await;
+                while let Some(Some(_)) = futures::FutureExt::now_or_never(changes.next()) {}
+                false
+            }
+        };
+        if let Err(error) = sync::sync(&context).await {
+            warn!(error = error.chain(), "cannot make or remove container instances");
+        }
+        if look {
+            looker.look(&context).await;
+        }
+        if context.knows_presence()
+            && let Err(error) = report::report(&context).await
+        {
+            warn!(error = error.chain(), "cannot report on container instances");
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! The room that a cluster's instances have now, from what is known and what was just decided.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt;
+
+use super::context::Context;
+use super::instance::zone;
+use crate::api::bounded::List;
+use crate::api::container_instance::{ContainerInstance, InstanceState};
+use crate::api::parse;
+use crate::api::task::{self, EcsTask, StopCode};
+use crate::domain::definition::TaskDefinition;
+use crate::domain::liveness::Presence;
+use crate::domain::placement::{Explanation, Instance, Placement, Request, place};
+use crate::domain::resources::{Capacity, HostPort};
+
+/// How long an instance that refused a task, or a port that could not be bound, is passed over.
+const PASSED_OVER: SignedDuration = SignedDuration::from_secs(60);
+
+/// The instances of one cluster, as the placer sees them.
+pub struct Room {
+    instances: Vec<Instance>,
+}
+
+impl Room {
+    /// Looks at the instances and at all tasks that hold something of them. To be called while holding
+    /// [`Context::placing`].
+    pub async fn observe(context: &Context, cluster: &str) -> Self {
+        let presence = context.presence().await;
+        let mut instances: BTreeMap<String, Instance> = context
+            .world
+            .instances
+            .all()
+            .into_iter()
+            .filter(|instance| instance.spec.cluster == cluster)
+            .map(|instance| (instance.name_any(), offered(context, &instance, &presence)))
+            .collect();
+        for task in context.world.tasks.all() {
+            let Some(instance) = task.instance().and_then(|name| instances.get_mut(name)) else { continue };
+            if !task.is_stopped() {
+                hold(context, instance, &task);
+            }
+        }
+        Self { instances: instances.into_values().collect() }
+    }
+
+    /// Places one task and counts it.
+    ///
+    /// # Errors
+    /// Says for each instance why it was not suitable.
+    pub fn place(
+        &mut self,
+        definition: &TaskDefinition,
+        service: &str,
+        history: &History,
+    ) -> Result<Placement, Explanation> {
+        let request = Request {
+            demand: &definition.demand(),
+            service,
+            excluded: &history.excluded,
+            unusable: &history.unusable,
+        };
+        place(&mut self.instances, &request)
+    }
+}
+
+/// What lately went wrong where, so that it is not tried again at once.
+#[derive(Debug, Default)]
+pub struct History {
+    excluded: BTreeSet<String>,
+    unusable: BTreeMap<String, BTreeSet<HostPort>>,
+}
+
+impl History {
+    /// Of tasks of the same definition: instances whose agent refused one, and dynamic ports on which one failed to start.
+    pub fn of<'a>(tasks: impl Iterator<Item = &'a Arc<EcsTask>>, definition: &str, now: Timestamp) -> Self {
+        let mut history = Self::default();
+        for task in tasks.filter(|task| task.revision_name() == definition) {
+            let (Some(status), Some(instance)) = (&task.status, task.instance()) else { continue };
+            let recent = status.stopped_at.as_ref().is_some_and(|stopped| now.duration_since(stopped.0) < PASSED_OVER);
+            if !recent || status.stop_code != Some(StopCode::TaskFailedToStart) || task.spec.stop.is_some() {
+                continue;
+            }
+            if status.stopped_reason.as_ref().is_some_and(|reason| reason.starts_with(crate::domain::events::REFUSED)) {
+                history.excluded.insert(instance.to_owned());
+            }
+            history.unusable.entry(instance.to_owned()).or_default().extend(chosen_ports(task));
+        }
+        history
+    }
+}
+
+fn offered(context: &Context, instance: &ContainerInstance, presence: &BTreeMap<String, Presence>) -> Instance {
+    let name = instance.name_any();
+    let report = instance.status.as_ref().and_then(|status| status.agent.as_ref());
+    let ready = report.and_then(|report| report.engine.as_ref()).is_some_and(|engine| engine.ready);
+    let resources = report.and_then(|report| report.registered_resources).unwrap_or_default();
+    Instance {
+        zone: zone(context, instance),
+        active: instance.spec.status == InstanceState::Active && instance.metadata.deletion_timestamp.is_none(),
+        connected: ready && presence.get(&name) == Some(&Presence::Connected),
+        capacity: Capacity { cpu: resources.cpu, memory: resources.memory, pids: resources.pids },
+        name,
+        ..Instance::default()
+    }
+}
+
+/// A task holds its resources until it is STOPPED. One whose revision is gone still holds its ports.
+fn hold(context: &Context, instance: &mut Instance, task: &EcsTask) {
+    let namespace = task.namespace().unwrap_or_default();
+    let definition = context.definitions.get(&context.world, &namespace, task.revision_name());
+    let demand = definition.map(|definition| definition.demand()).unwrap_or_default();
+    instance.held.take(&demand, chosen_ports(task));
+    if let Some(service) = task.service_name().filter(|_| !task.is_stopping()) {
+        *instance.tasks_of.entry(format!("{namespace}/{service}")).or_default() += 1;
+    }
+}
+
+fn chosen_ports(task: &EcsTask) -> impl Iterator<Item = HostPort> {
+    task.spec.extensions.iter().flat_map(|extensions| extensions.host_ports.iter()).filter_map(|chosen| {
+        Some(HostPort { protocol: parse::protocol(Some(chosen.protocol)), port: u16::try_from(chosen.host_port).ok()? })
+    })
+}
+
+/// The chosen ports as a task's spec carries them, in the order of the definition's dynamic mappings.
+pub fn host_ports(definition: &TaskDefinition, placement: &Placement) -> List<task::HostPort, 1000> {
+    let dynamic = definition.containers.iter().flat_map(|container| {
+        container
+            .port_mappings
+            .iter()
+            .filter(|mapping| definition.fixed_port(mapping).is_none())
+            .map(move |mapping| (container, mapping))
+    });
+    dynamic
+        .zip(&placement.dynamic_ports)
+        .map(|((container, mapping), chosen)| task::HostPort {
+            container_name: container.name.as_str().into(),
+            container_port: mapping.container_port.into(),
+            host_port: chosen.port.into(),
+            protocol: chosen.protocol.into(),
+        })
+        .collect::<Vec<_>>()
+        .into()
+}

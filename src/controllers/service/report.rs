@@ -1,0 +1,331 @@
+//! What a service shows of itself: counts, deployments, events and conditions, written when something other than time
+//! changed.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::runtime::controller::Action;
+use kube::{Api, ResourceExt};
+
+use super::act::Done;
+use super::deployment::Current;
+use super::observe::{Obstacle, Scene, desired};
+use crate::api::bounded::Str;
+use crate::api::conditions::{self, READY, RECONCILING, STALLED, WITHOUT_EFFECT, condition, reason};
+use crate::api::names;
+use crate::api::parse;
+use crate::api::service::{
+    DeploymentRecord, DeploymentState, DeploymentStatus, EcsService, EcsServiceStatus, RolloutState,
+    ServiceEvent, ServiceStatus,
+};
+use crate::controllers::context::{Context, Unreported};
+use crate::controllers::writes::{Error, apply_status};
+use crate::domain::events::{self, ServiceEvent as Happened};
+use crate::domain::fields::Body;
+use crate::domain::ids;
+use crate::domain::service::{Plan, Task};
+use crate::domain::task::TaskState;
+
+/// Messages that status keeps.
+const EVENTS: usize = 100;
+
+/// Identical messages are not repeated within this time (ECS suppresses them for six hours).
+const REPEATED_AFTER: jiff::SignedDuration = jiff::SignedDuration::from_hours(6);
+
+/// Counts that change often are written at most once in this time: each write costs the API server 5 ms.
+const BETWEEN_WRITES: Duration = Duration::from_millis(500);
+
+/// `rolloutStateReason` of a deployment that goes on.
+pub(super) fn in_progress(deployment: &str) -> String {
+    format!("ECS deployment {deployment} in progress.").chars().take(1024).collect()
+}
+
+/// Writes what a pass saw and did. `Some` when the write was put off.
+#[expect(clippy::too_many_arguments, reason = "a report is about all that a pass knows")]
+pub(super) async fn report(
+    context: &Context,
+    api: &Api<EcsService>,
+    service: &EcsService,
+    scene: &Scene,
+    current: &Current,
+    plan: &Plan,
+    done: &Done,
+    now: Timestamp,
+) -> Result<Option<Action>, Error> {
+    let mut status = service.status.clone().unwrap_or_default();
+    let mut happened = done.events.clone();
+    status.deployments = deployments(&status, service, current, scene, plan, now, &mut happened).into();
+    if plan.steady {
+        complete(&mut status);
+        if !conditions::holds(&status.conditions, READY) {
+            happened.push(Happened::SteadyState);
+        }
+    }
+    if plan.blocked {
+        happened.push(Happened::BoundsLeaveNoRoom);
+    }
+    if plan.failures.is_stalled(desired(service)) {
+        happened.push(Happened::CannotStartConsistently);
+    }
+    summarise(&mut status, service, scene);
+    set_conditions(&mut status, service, &verdict(service, scene, plan, done), now);
+    add_events(context, service, &mut status, &happened, now).await;
+    let urgent = plan.steady || !happened.is_empty();
+    write(context, api, service, status, urgent).await
+}
+
+/// Writes the record of a new deployment, before anything is done for it.
+pub(super) async fn record(
+    context: &Context,
+    api: &Api<EcsService>,
+    service: &EcsService,
+    mut status: Box<EcsServiceStatus>,
+) -> Result<(), Error> {
+    let verdict = Verdict {
+        ready: false,
+        stalled: false,
+        reason: reason::DEPLOYMENT_IN_PROGRESS,
+        message: "a new deployment begins".to_owned(),
+    };
+    status.status = Some(ServiceStatus::Active);
+    status.desired_count = i32::try_from(desired(service)).unwrap_or(i32::MAX);
+    set_conditions(&mut status, service, &verdict, context.clock.now());
+    write(context, api, service, *status, true).await.map(drop)
+}
+
+/// Writes why nothing can be done now. What runs stays as it is.
+pub(super) async fn obstacle(
+    context: &Context,
+    api: &Api<EcsService>,
+    service: &EcsService,
+    obstacle: &Obstacle,
+    now: Timestamp,
+) -> Result<Action, Error> {
+    let mut status = service.status.clone().unwrap_or_default();
+    status.status = Some(ServiceStatus::Active);
+    status.desired_count = i32::try_from(desired(service)).unwrap_or(i32::MAX);
+    let told = conditions::get(&status.conditions, READY).is_some_and(|ready| ready.message == obstacle.message);
+    let verdict = Verdict {
+        ready: false,
+        stalled: obstacle.stalled,
+        reason: obstacle.reason,
+        message: obstacle.message.clone(),
+    };
+    set_conditions(&mut status, service, &verdict, now);
+    if !told {
+        context.tell(service, true, obstacle.reason, &obstacle.message).await;
+    }
+    write(context, api, service, status, true).await?;
+    Ok(Action::requeue(crate::controllers::context::RESYNC))
+}
+
+/// Writes that the service drains.
+pub(super) async fn draining(
+    context: &Context,
+    api: &Api<EcsService>,
+    service: &EcsService,
+    message: String,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let mut status = service.status.clone().unwrap_or_default();
+    status.status = Some(ServiceStatus::Draining);
+    let verdict = Verdict { ready: false, stalled: false, reason: reason::DRAINING, message };
+    set_conditions(&mut status, service, &verdict, now);
+    write(context, api, service, status, true).await.map(drop)
+}
+
+async fn write(
+    context: &Context,
+    api: &Api<EcsService>,
+    service: &EcsService,
+    status: EcsServiceStatus,
+    urgent: bool,
+) -> Result<Option<Action>, Error> {
+    if service.status.as_ref() == Some(&status) {
+        return Ok(None);
+    }
+    let uid = service.uid().unwrap_or_default();
+    let now = context.clock.monotonic();
+    let passed = context
+        .unreported(&uid, |unreported| unreported.written)
+        .map_or(BETWEEN_WRITES, |written| now.saturating_sub(written));
+    if !urgent && passed < BETWEEN_WRITES {
+        return Ok(Some(Action::requeue(BETWEEN_WRITES.saturating_sub(passed))));
+    }
+    apply_status(api, &context.world.services, service, &status).await?;
+    context.unreported(&uid, |unreported| {
+        unreported.events.clear();
+        unreported.written = Some(now);
+    });
+    Ok(None)
+}
+
+/// The PRIMARY deployment and those that still have tasks, newest first.
+fn deployments(
+    status: &EcsServiceStatus,
+    service: &EcsService,
+    current: &Current,
+    scene: &Scene,
+    plan: &Plan,
+    now: Timestamp,
+    happened: &mut Vec<Happened>,
+) -> Vec<DeploymentStatus> {
+    let mut shown = Vec::new();
+    for recorded in status.deployments.iter() {
+        let mut deployment = recorded.clone();
+        let mine = || scene.tasks.iter().filter(|task| task.deployment == deployment.number);
+        let (running, pending) = counts(mine());
+        let live = mine().any(Task::is_live);
+        if deployment.number == current.number {
+            deployment.status = DeploymentState::Primary;
+            deployment.desired_count = i32::try_from(desired(service)).unwrap_or(i32::MAX);
+            deployment.failed_tasks = i32::try_from(plan.failures.count).unwrap_or(i32::MAX);
+            if plan.steady && deployment.rollout_state == RolloutState::InProgress {
+                deployment.rollout_state = RolloutState::Completed;
+                deployment.rollout_state_reason =
+                    Some(format!("ECS deployment {} completed.", deployment.id).as_str().into());
+                happened.push(Happened::DeploymentCompleted { deployment: deployment.id.to_string() });
+            }
+        } else if live {
+            deployment.status = DeploymentState::Active;
+            deployment.desired_count = 0;
+        } else {
+            continue;
+        }
+        (deployment.running_count, deployment.pending_count) = (running, pending);
+        if deployment != *recorded {
+            deployment.updated_at = Some(Time(now));
+        }
+        shown.push(deployment);
+    }
+    shown
+}
+
+/// Remembers the deployment that completed, which outlives its entry in the list.
+fn complete(status: &mut EcsServiceStatus) {
+    let primary = status.deployments.iter().find(|deployment| deployment.status == DeploymentState::Primary);
+    if let Some(primary) = primary {
+        status.last_completed_deployment = Some(DeploymentRecord {
+            number: primary.number,
+            service_revision: primary.service_revision.clone(),
+            task_definition: primary.task_definition.clone(),
+        });
+    }
+}
+
+fn counts<'a>(tasks: impl Iterator<Item = &'a Task>) -> (i32, i32) {
+    let mut counts = (0, 0);
+    for task in tasks.filter(|task| task.is_active()) {
+        if task.state == TaskState::Running {
+            counts.0 += 1;
+        } else {
+            counts.1 += 1;
+        }
+    }
+    counts
+}
+
+fn summarise(status: &mut EcsServiceStatus, service: &EcsService, scene: &Scene) {
+    status.status = Some(ServiceStatus::Active);
+    status.desired_count = i32::try_from(desired(service)).unwrap_or(i32::MAX);
+    (status.running_count, status.pending_count) = counts(scene.tasks.iter());
+    status.selector = Some(format!("{}={}", names::SERVICE_LABEL, service.name_any()).as_str().into());
+}
+
+/// What the conditions are to say.
+struct Verdict {
+    ready: bool,
+    stalled: bool,
+    reason: &'static str,
+    message: String,
+}
+
+fn verdict(service: &EcsService, scene: &Scene, plan: &Plan, done: &Done) -> Verdict {
+    let said = |stalled, reason, message: String| Verdict { ready: false, stalled, reason, message };
+    let wanted = desired(service);
+    if plan.steady {
+        let message = format!("{wanted} tasks run {}", scene.task_definition);
+        return Verdict { ready: true, stalled: false, reason: reason::STEADY_STATE, message };
+    }
+    if let Some(unplaced) = &done.unplaced {
+        let message = format!("a task cannot be placed: no container instance met all of its requirements. {unplaced}");
+        return said(false, reason::UNABLE_TO_PLACE, message);
+    }
+    if plan.failures.is_stalled(wanted) {
+        let failures = plan.failures.count;
+        let why = last_failure(scene).unwrap_or_default();
+        return said(true, reason::DEPLOYMENT_FAILED, format!("{failures} tasks in a row failed, the last one: {why}"));
+    }
+    if plan.blocked {
+        let message = "deploymentConfiguration: minimumHealthyPercent and maximumPercent leave no room to stop or start a task: lower the one or raise the other";
+        return said(true, reason::NO_ROOM_TO_DEPLOY, message.to_owned());
+    }
+    let (running, pending) = counts(scene.tasks.iter());
+    let message = format!("{running} of {wanted} tasks run, {pending} are starting");
+    said(false, reason::DEPLOYMENT_IN_PROGRESS, message)
+}
+
+/// Why the task that failed last did: its own reason, and that of the container.
+fn last_failure(scene: &Scene) -> Option<String> {
+    let last = scene.tasks.iter().filter(|task| task.stop_code.is_some()).max_by_key(|task| task.stopped_at)?;
+    let status = scene.objects.get(&last.name)?.status.as_ref()?;
+    let container = status.containers.iter().find_map(|container| container.reason.as_ref());
+    let reasons: Vec<&str> =
+        [status.stopped_reason.as_ref(), container].into_iter().flatten().map(|reason| reason.as_str()).collect();
+    Some(reasons.join(": "))
+}
+
+fn set_conditions(status: &mut EcsServiceStatus, service: &EcsService, verdict: &Verdict, now: Timestamp) {
+    let generation = service.metadata.generation;
+    status.observed_generation = generation.unwrap_or(0);
+    let reconciling = !verdict.ready && !verdict.stalled;
+    let mut set = |kind: &str, holds: bool, reason: &str, message: &str| {
+        conditions::set(&mut status.conditions, condition(kind, holds, reason, message, generation, now));
+    };
+    set(READY, verdict.ready, verdict.reason, &verdict.message);
+    set(RECONCILING, reconciling, verdict.reason, &verdict.message);
+    set(STALLED, verdict.stalled, verdict.reason, &verdict.message);
+    let without_effect = parse::without_effect(Body::CreateService, &service.spec);
+    let (reason, message) = if without_effect.is_empty() {
+        (reason::ALL_FIELDS_CARRIED_OUT, String::new())
+    } else {
+        (reason::FIELDS_WITHOUT_EFFECT, without_effect.join("; "))
+    };
+    set(WITHOUT_EFFECT, !without_effect.is_empty(), reason, &message);
+    status.without_effect = without_effect.iter().map(|text| Str::cut(text)).collect::<Vec<_>>().into();
+}
+
+/// Puts what happened on top of the events, without what was said lately, and copies it to Kubernetes Events.
+async fn add_events(
+    context: &Context,
+    service: &EcsService,
+    status: &mut EcsServiceStatus,
+    happened: &[Happened],
+    now: Timestamp,
+) {
+    let name = service.name_any();
+    let uid = service.uid().unwrap_or_default();
+    let mut told: BTreeMap<String, ()> = status
+        .events
+        .iter()
+        .filter(|event| now.duration_since(event.created_at.0) < REPEATED_AFTER)
+        .map(|event| (event.message.to_string(), ()))
+        .collect();
+    for event in happened {
+        let message = event.message(&name);
+        let repeats = matches!(event, Happened::SteadyState) || told.insert(message.clone(), ()).is_none();
+        if repeats {
+            context.tell(service, event.is_warning(), event.reason(), &message).await;
+            context.unreported(&uid, |unreported| unreported.events.push(message));
+        }
+    }
+    let fresh = context.unreported(&uid, |unreported: &mut Unreported| unreported.events.clone());
+    for message in fresh {
+        let id = ids::hash(&[&uid, &now.to_string(), &message], 32);
+        let event = ServiceEvent { id: id.into(), created_at: Time(now), message: Str::cut(&events::bounded(&message, 1024)) };
+        status.events.insert(0, event);
+    }
+    status.events.truncate(EVENTS);
+}

@@ -1,0 +1,100 @@
+//! Binds a task that a person made, as RunTask does: to an instance that has room, at once, or not at all.
+
+use kube::runtime::controller::Action;
+use kube::{Api, ResourceExt};
+use serde_json::json;
+
+use super::write_stopped;
+use crate::api::names;
+use crate::api::parse;
+use crate::api::task::{EcsTask, TaskExtensions};
+use crate::controllers::context::{Context, RESYNC};
+use crate::controllers::writes::{Error, patch};
+use crate::controllers::{definition, placing};
+use crate::domain::definition::rules;
+use crate::domain::fields::Body;
+use crate::domain::ids::{self, RevisionReference};
+use crate::domain::security;
+use crate::domain::task::{Stop, StopCode};
+
+/// What keeps a task from being bound.
+enum Obstacle {
+    /// It will go away by itself: the definition is not registered yet.
+    Waits,
+    /// It will not.
+    Fails(String),
+}
+
+/// Binds, or writes STOPPED / TaskFailedToStart with the reason.
+pub(super) async fn bind(context: &Context, api: &Api<EcsTask>, task: &EcsTask) -> Result<Action, Error> {
+    if task.is_stopped() {
+        return super::retire::collect(context, api, task).await;
+    }
+    let placing = context.placing.lock().await;
+    match choose(context, task).await {
+        Ok(extensions_and_instance) => {
+            let (extensions, instance) = extensions_and_instance;
+            let mut finalizers = task.finalizers().to_vec();
+            if !finalizers.iter().any(|name| name == names::TASK_FINALIZER) {
+                finalizers.push(names::TASK_FINALIZER.to_owned());
+            }
+            let change = json!({
+                "metadata": {"finalizers": finalizers},
+                "spec": {"containerInstance": instance, "extensions": extensions},
+            });
+            patch(api, &context.world.tasks, task, "bind task", change).await?;
+            Ok(Action::await_change())
+        }
+        Err(Obstacle::Waits) => Ok(Action::requeue(RESYNC)),
+        Err(Obstacle::Fails(reason)) => {
+            drop(placing);
+            context.tell(task, true, "TaskFailedToStart", &reason).await;
+            write_stopped(context, api, task, &Stop { code: StopCode::TaskFailedToStart, reason }).await?;
+            Ok(Action::requeue(RESYNC))
+        }
+    }
+}
+
+async fn choose(context: &Context, task: &EcsTask) -> Result<(TaskExtensions, String), Obstacle> {
+    let namespace = task.namespace().unwrap_or_default();
+    let fails = |problems: Vec<rules::Problem>| {
+        Obstacle::Fails(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+    };
+    let refused = parse::refused(Body::RunTask, &task.spec);
+    if !refused.is_empty() {
+        return Err(fails(refused));
+    }
+    let name = task.cluster_name();
+    let cluster = context
+        .world
+        .clusters
+        .get(&(String::new(), name.to_owned()))
+        .ok_or_else(|| Obstacle::Fails(format!("cluster: there is no EcsCluster {name}")))?;
+    if !cluster.spec.allowed_namespaces.allows(&namespace) {
+        return Err(Obstacle::Fails(format!("cluster: EcsCluster {name} does not allow the namespace {namespace}")));
+    }
+    let reference = RevisionReference::parse(&task.spec.task_definition).map_err(|error| Obstacle::Fails(error.to_string()))?;
+    let number = match reference.revision {
+        Some(number) => number,
+        None => definition::newest(&context.world, &namespace, &reference.family).ok_or(Obstacle::Waits)?,
+    };
+    let revision = ids::revision_name(&reference.family, number);
+    let definition = context.definitions.get(&context.world, &namespace, &revision).ok_or_else(|| {
+        Obstacle::Fails(format!("taskDefinition: revision {revision} does not exist in namespace {namespace}"))
+    })?;
+    let denied = security::admit(&definition, cluster.spec.security_profile.into());
+    if !denied.is_empty() {
+        return Err(fails(denied));
+    }
+    let mut room = placing::Room::observe(context, name).await;
+    let group = format!("{namespace}/family:{}", reference.family);
+    let placement = room
+        .place(&definition, &group, &placing::History::default())
+        .map_err(|explanation| Obstacle::Fails(format!("TaskFailedToStart: {explanation}")))?;
+    let extensions = TaskExtensions {
+        service: None,
+        task_definition: Some(revision.as_str().into()),
+        host_ports: placing::host_ports(&definition, &placement),
+    };
+    Ok((extensions, placement.instance))
+}

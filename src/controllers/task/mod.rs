@@ -1,0 +1,97 @@
+//! What the controller does for single tasks: binds those that people made, ends those whose instance is gone, lets
+//! deleted ones go, and collects old ones. Liveness: every task is bound or STOPPED, and a deleted one goes as soon as
+//! nothing of it runs.
+
+mod bind;
+mod retire;
+
+use std::sync::Arc;
+
+use kube::runtime::controller::Action;
+use kube::{Api, ResourceExt};
+use tracing::instrument;
+
+use super::cache::key_of;
+use super::context::{Context, RESYNC};
+use super::writes::{Error, api_of, apply_status, set_finalizer};
+use crate::api::conditions;
+use crate::api::names;
+use crate::api::task::{DesiredStatus, EcsTask, EcsTaskStatus, LastStatus};
+use crate::domain::events;
+use crate::domain::liveness::Presence;
+use crate::domain::task::{Stop, StopCode};
+
+/// One pass over one task.
+///
+/// # Errors
+/// When a write failed.
+#[instrument(skip_all, fields(task = %task.name_any(), namespace = task.namespace()))]
+pub async fn reconcile(task: Arc<EcsTask>, context: Arc<Context>) -> Result<Action, Error> {
+    let Some(task) = context.world.tasks.get(&key_of(&*task)) else {
+        return Ok(Action::await_change());
+    };
+    let api: Api<EcsTask> = api_of(&context.client, task.namespace());
+    let deleting = task.metadata.deletion_timestamp.is_some();
+    let Some(instance) = task.instance() else {
+        return if deleting || task.is_stopping() {
+            end_unbound(&context, &api, &task).await
+        } else {
+            bind::bind(&context, &api, &task).await
+        };
+    };
+    if task.is_stopped() && !deleting {
+        return retire::collect(&context, &api, &task).await;
+    }
+    let presence = context.presence_in(&context.presence().await, instance);
+    if deleting && (presence >= Presence::Lost || has_no_containers(&task)) {
+        // What may still run on a lost instance ends when its agent is back: it removes containers without a task.
+        set_finalizer(&api, &context.world.tasks, &task, names::TASK_FINALIZER, false).await?;
+        return Ok(Action::await_change());
+    }
+    if presence == Presence::Fenced && !task.is_stopped() {
+        let told = task.spec.stop.as_ref().map(Stop::from);
+        let stop = told.unwrap_or_else(|| Stop {
+            code: StopCode::TerminationNotice,
+            reason: events::host_terminated(instance),
+        });
+        write_stopped(&context, &api, &task, &stop).await?;
+        return Ok(Action::requeue(std::time::Duration::ZERO));
+    }
+    Ok(Action::requeue(RESYNC))
+}
+
+/// The agent says that it removed them all.
+fn has_no_containers(task: &EcsTask) -> bool {
+    let conditions = task.status.as_ref().map_or(&[][..], |status| &status.conditions);
+    task.is_stopped() && conditions::holds(conditions, conditions::CONTAINERS_REMOVED)
+}
+
+/// A task that never got an instance has nothing that could run.
+async fn end_unbound(context: &Context, api: &Api<EcsTask>, task: &EcsTask) -> Result<Action, Error> {
+    if !task.is_stopped() {
+        let stop = task.spec.stop.as_ref().map(Stop::from).unwrap_or_else(|| Stop {
+            code: StopCode::UserInitiated,
+            reason: events::STOPPED_BY_USER.to_owned(),
+        });
+        write_stopped(context, api, task, &stop).await?;
+    }
+    set_finalizer(api, &context.world.tasks, task, names::TASK_FINALIZER, false).await?;
+    Ok(Action::requeue(RESYNC))
+}
+
+/// STOPPED, in the controller's word: nothing of the task runs, because it never did or its instance is gone.
+async fn write_stopped(context: &Context, api: &Api<EcsTask>, task: &EcsTask, stop: &Stop) -> Result<(), Error> {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    let now = Some(Time(context.clock.now()));
+    let before = task.status.clone().unwrap_or_default();
+    let status = EcsTaskStatus {
+        last_status: Some(LastStatus::Stopped),
+        desired_status: Some(DesiredStatus::Stopped),
+        stop_code: Some(before.stop_code.unwrap_or_else(|| stop.code.into())),
+        stopped_reason: before.stopped_reason.clone().or_else(|| Some(crate::api::bounded::Str::cut(&stop.reason))),
+        stopped_at: now.clone(),
+        stopping_at: before.stopping_at.clone().or(now),
+        ..before
+    };
+    apply_status(api, &context.world.tasks, task, &status).await
+}

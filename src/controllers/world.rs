@@ -1,0 +1,362 @@
+//! All that the leader watches, and who is to look when something changes.
+
+use std::fmt::Debug;
+
+use futures::{StreamExt, TryStreamExt};
+use k8s_openapi::api::apps::v1::DaemonSet;
+use k8s_openapi::api::core::v1::{Node, Pod};
+use kube::core::DeserializeGuard;
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::watcher::{Config, Event};
+use kube::runtime::{WatchStreamExt, reflector, watcher};
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use tokio::task::JoinSet;
+use tracing::warn;
+
+use super::cache::{Cache, Key, key_of};
+use super::queue::Queue;
+use crate::api::capacity_provider::CapacityProvider;
+use crate::api::cluster::EcsCluster;
+use crate::api::container_instance::ContainerInstance;
+use crate::api::names;
+use crate::api::service::{EcsService, EcsServiceRevision};
+use crate::api::task::EcsTask;
+use crate::api::task_definition::{TaskDefinition, TaskDefinitionRevision};
+use crate::domain::ids::RevisionReference;
+
+/// What the leader knows.
+pub struct World {
+    /// Clusters.
+    pub clusters: Cache<EcsCluster>,
+    /// Capacity providers.
+    pub providers: Cache<CapacityProvider>,
+    /// Container instances.
+    pub instances: Cache<ContainerInstance>,
+    /// Task definitions.
+    pub definitions: Cache<TaskDefinition>,
+    /// Registered revisions.
+    pub revisions: Cache<TaskDefinitionRevision>,
+    /// Services.
+    pub services: Cache<EcsService>,
+    /// Service revisions.
+    pub service_revisions: Cache<EcsServiceRevision>,
+    /// Tasks.
+    pub tasks: Cache<EcsTask>,
+    /// Nodes of the Kubernetes cluster.
+    pub nodes: Cache<Node>,
+    /// Pods of the agents' namespace.
+    pub pods: Cache<Pod>,
+    /// Daemon sets of the agents' namespace.
+    pub daemon_sets: Cache<DaemonSet>,
+}
+
+/// Who is to look.
+#[derive(Clone, Default)]
+pub struct Queues {
+    /// Clusters.
+    pub clusters: Queue,
+    /// Capacity providers.
+    pub providers: Queue,
+    /// Task definitions.
+    pub definitions: Queue,
+    /// Registered revisions.
+    pub revisions: Queue,
+    /// Services.
+    pub services: Queue,
+    /// Tasks.
+    pub tasks: Queue,
+    /// Any name in it makes the instances be looked at.
+    pub instances: Queue,
+}
+
+struct Writers {
+    clusters: Writer<EcsCluster>,
+    providers: Writer<CapacityProvider>,
+    instances: Writer<ContainerInstance>,
+    definitions: Writer<TaskDefinition>,
+    revisions: Writer<TaskDefinitionRevision>,
+    services: Writer<EcsService>,
+    service_revisions: Writer<EcsServiceRevision>,
+    tasks: Writer<EcsTask>,
+    nodes: Writer<Node>,
+    pods: Writer<Pod>,
+    daemon_sets: Writer<DaemonSet>,
+}
+
+/// Builds the caches and the watches that fill them; the watches run in `watches` for as long as the process leads.
+pub fn watch(
+    client: &Client,
+    agent_namespace: &str,
+    queues: &Queues,
+    watches: &mut JoinSet<()>,
+) -> std::sync::Arc<World> {
+    let (world, writers) = build();
+    let world = std::sync::Arc::new(world);
+    let Writers {
+        clusters,
+        providers,
+        instances,
+        definitions,
+        revisions,
+        services,
+        service_revisions,
+        tasks,
+        nodes,
+        pods,
+        daemon_sets,
+    } = writers;
+    macro_rules! follow {
+        ($api:expr, $writer:expr, $field:ident, $notify:path) => {{
+            let (api, world, queues) = ($api, std::sync::Arc::clone(&world), queues.clone());
+            watches.spawn(async move {
+                follow(api, $writer, &world.$field, |object| $notify(&world, &queues, object)).await;
+            });
+        }};
+    }
+    follow!(Api::all(client.clone()), clusters, clusters, on_cluster);
+    follow!(Api::all(client.clone()), providers, providers, on_provider);
+    follow!(Api::all(client.clone()), instances, instances, on_instance);
+    follow!(Api::all(client.clone()), definitions, definitions, on_definition);
+    follow!(Api::all(client.clone()), revisions, revisions, on_revision);
+    follow!(Api::all(client.clone()), services, services, on_service);
+    follow!(Api::all(client.clone()), service_revisions, service_revisions, on_service_revision);
+    follow!(Api::all(client.clone()), tasks, tasks, on_task);
+    follow!(Api::all(client.clone()), nodes, nodes, on_node);
+    follow!(Api::namespaced(client.clone(), agent_namespace), pods, pods, on_pod);
+    follow!(Api::namespaced(client.clone(), agent_namespace), daemon_sets, daemon_sets, on_daemon_set);
+    world
+}
+
+fn build() -> (World, Writers) {
+    let (clusters_store, clusters) = reflector::store();
+    let (providers_store, providers) = reflector::store();
+    let (instances_store, instances) = reflector::store();
+    let (definitions_store, definitions) = reflector::store();
+    let (revisions_store, revisions) = reflector::store();
+    let (services_store, services) = reflector::store();
+    let (service_revisions_store, service_revisions) = reflector::store();
+    let (tasks_store, tasks) = reflector::store();
+    let (nodes_store, nodes) = reflector::store();
+    let (pods_store, pods) = reflector::store();
+    let (daemon_sets_store, daemon_sets) = reflector::store();
+    let world = World {
+        clusters: Cache::new(clusters_store),
+        providers: Cache::new(providers_store),
+        instances: Cache::new(instances_store),
+        definitions: Cache::new(definitions_store),
+        revisions: Cache::new(revisions_store),
+        services: Cache::new(services_store),
+        service_revisions: Cache::new(service_revisions_store),
+        tasks: Cache::new(tasks_store),
+        nodes: Cache::new(nodes_store),
+        pods: Cache::new(pods_store),
+        daemon_sets: Cache::new(daemon_sets_store),
+    };
+    let writers = Writers {
+        clusters,
+        providers,
+        instances,
+        definitions,
+        revisions,
+        services,
+        service_revisions,
+        tasks,
+        nodes,
+        pods,
+        daemon_sets,
+    };
+    (world, writers)
+}
+
+impl World {
+    /// Waits until every kind has been listed once; nothing may be decided before.
+    ///
+    /// # Errors
+    /// When a watch ended.
+    pub async fn ready(&self) -> Result<(), kube::runtime::reflector::store::WriterDropped> {
+        self.clusters.store().wait_until_ready().await?;
+        self.providers.store().wait_until_ready().await?;
+        self.instances.store().wait_until_ready().await?;
+        self.definitions.store().wait_until_ready().await?;
+        self.revisions.store().wait_until_ready().await?;
+        self.services.store().wait_until_ready().await?;
+        self.service_revisions.store().wait_until_ready().await?;
+        self.tasks.store().wait_until_ready().await?;
+        self.nodes.store().wait_until_ready().await?;
+        self.pods.store().wait_until_ready().await?;
+        self.daemon_sets.store().wait_until_ready().await
+    }
+}
+
+/// Fills one cache for ever. An object that cannot be read is reported and left out; it stops nobody else's.
+async fn follow<K>(api: Api<DeserializeGuard<K>>, mut writer: Writer<K>, cache: &Cache<K>, notify: impl Fn(&K))
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+{
+    let mut events = watcher(api, Config::default()).default_backoff().boxed();
+    let mut before = cache.unconfirmed();
+    loop {
+        let event = match events.try_next().await {
+            Ok(Some(event)) => event,
+            Ok(None) => return,
+            Err(error) => {
+                warn!(kind = %K::kind(&()), %error, "watch interrupted");
+                continue;
+            }
+        };
+        let Some(event) = readable(event) else { continue };
+        writer.apply_watcher_event(&event);
+        match &event {
+            Event::Init => before = cache.unconfirmed(),
+            Event::InitDone => {
+                cache.listed(&before);
+                cache.all().iter().for_each(|object| notify(object));
+            }
+            Event::InitApply(object) => cache.seen(object, false),
+            Event::Apply(object) => {
+                cache.seen(object, false);
+                notify(object);
+            }
+            Event::Delete(object) => {
+                cache.seen(object, true);
+                notify(object);
+            }
+        }
+    }
+}
+
+fn readable<K>(event: Event<DeserializeGuard<K>>) -> Option<Event<K>>
+where
+    K: Resource<DynamicType = ()>,
+{
+    let read = |DeserializeGuard(object): DeserializeGuard<K>| {
+        let slim = |mut object: K| {
+            object.meta_mut().managed_fields = None;
+            object
+        };
+        object
+            .map(slim)
+            .inspect_err(|bad| {
+                warn!(kind = %K::kind(&()), name = bad.metadata.name, error = bad.error, "cannot read object");
+            })
+            .ok()
+    };
+    Some(match event {
+        Event::Init => Event::Init,
+        Event::InitDone => Event::InitDone,
+        Event::InitApply(object) => Event::InitApply(read(object)?),
+        Event::Apply(object) => Event::Apply(read(object)?),
+        Event::Delete(object) => Event::Delete(read(object)?),
+    })
+}
+
+fn on_cluster(world: &World, queues: &Queues, cluster: &EcsCluster) {
+    let name = cluster.name_any();
+    queues.clusters.add(key_of(cluster));
+    queues.instances.add(key_of(cluster));
+    queues.services.extend(services_where(world, |service| service.cluster_name() == name));
+    queues.tasks.extend(unbound_tasks(world));
+    queues.providers.extend(keys_where(&world.providers.all(), |provider| provider.spec.cluster == name.as_str()));
+}
+
+fn on_provider(_: &World, queues: &Queues, provider: &CapacityProvider) {
+    queues.providers.add(key_of(provider));
+    queues.clusters.add((String::new(), provider.spec.cluster.to_string()));
+}
+
+fn on_instance(world: &World, queues: &Queues, instance: &ContainerInstance) {
+    queues.instances.add(key_of(instance));
+    queues.clusters.add((String::new(), instance.spec.cluster.to_string()));
+    let cluster = instance.spec.cluster.as_str();
+    queues.services.extend(services_where(world, |service| service.cluster_name() == cluster));
+    queues.tasks.extend(unbound_tasks(world));
+}
+
+fn on_definition(world: &World, queues: &Queues, definition: &TaskDefinition) {
+    queues.definitions.add(key_of(definition));
+    queues.revisions.extend(revisions_of(world, &key_of(definition)));
+    queues.services.extend(followers(world, &key_of(definition)));
+}
+
+fn on_revision(world: &World, queues: &Queues, revision: &TaskDefinitionRevision) {
+    let family = (revision.namespace().unwrap_or_default(), revision.spec.family.to_string());
+    queues.revisions.add(key_of(revision));
+    queues.services.extend(followers(world, &family));
+    queues.definitions.add(family);
+    queues.tasks.extend(unbound_tasks(world));
+}
+
+fn on_service(_: &World, queues: &Queues, service: &EcsService) {
+    queues.services.add(key_of(service));
+    queues.clusters.add((String::new(), service.cluster_name().to_owned()));
+    if let Ok(reference) = RevisionReference::parse(service.task_definition_text()) {
+        queues.definitions.add((service.namespace().unwrap_or_default(), reference.family));
+    }
+}
+
+fn on_service_revision(_: &World, queues: &Queues, revision: &EcsServiceRevision) {
+    queues.services.add((revision.namespace().unwrap_or_default(), revision.spec.service.to_string()));
+}
+
+/// A task that ended or went makes room: every service of its cluster may be waiting for it.
+fn on_task(world: &World, queues: &Queues, task: &EcsTask) {
+    queues.tasks.add(key_of(task));
+    queues.instances.add(key_of(task));
+    let namespace = task.namespace().unwrap_or_default();
+    if let Some(service) = task.service_name() {
+        queues.services.add((namespace, service.to_owned()));
+    }
+    let cluster = task.cluster_name();
+    queues.clusters.add((String::new(), cluster.to_owned()));
+    if task.is_stopped() || task.metadata.deletion_timestamp.is_some() {
+        queues.services.extend(services_where(world, |service| {
+            service.cluster_name() == cluster && service.waits_for_room()
+        }));
+        queues.tasks.extend(unbound_tasks(world));
+    }
+}
+
+fn on_node(world: &World, queues: &Queues, node: &Node) {
+    queues.instances.add(key_of(node));
+    queues.clusters.extend(keys_where(&world.clusters.all(), |cluster| cluster.spec.nodes.is_some()));
+}
+
+fn on_pod(_: &World, queues: &Queues, pod: &Pod) {
+    queues.instances.add(key_of(pod));
+    if let Some(provider) = pod.labels().get(names::CAPACITY_PROVIDER_LABEL) {
+        queues.providers.add((String::new(), provider.clone()));
+    }
+}
+
+fn on_daemon_set(_: &World, queues: &Queues, daemon_set: &DaemonSet) {
+    if let Some(cluster) = daemon_set.labels().get(names::CLUSTER_LABEL) {
+        queues.clusters.add((String::new(), cluster.clone()));
+    }
+}
+
+fn services_where(world: &World, wanted: impl Fn(&EcsService) -> bool) -> Vec<Key> {
+    keys_where(&world.services.all(), wanted)
+}
+
+/// Services that name a family, with or without a revision.
+fn followers(world: &World, (namespace, family): &Key) -> Vec<Key> {
+    services_where(world, |service| {
+        service.namespace().as_ref() == Some(namespace)
+            && RevisionReference::parse(service.task_definition_text()).is_ok_and(|named| named.family == *family)
+    })
+}
+
+fn revisions_of(world: &World, (namespace, family): &Key) -> Vec<Key> {
+    keys_where(&world.revisions.all(), |revision| {
+        revision.namespace().as_ref() == Some(namespace) && revision.spec.family == family.as_str()
+    })
+}
+
+fn unbound_tasks(world: &World) -> Vec<Key> {
+    keys_where(&world.tasks.all(), |task| task.spec.container_instance.is_none() && !task.is_stopped())
+}
+
+fn keys_where<K: ResourceExt>(objects: &[std::sync::Arc<K>], wanted: impl Fn(&K) -> bool) -> Vec<Key> {
+    objects.iter().filter(|object| wanted(object)).map(|object| key_of(&**object)).collect()
+}

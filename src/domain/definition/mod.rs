@@ -1,0 +1,153 @@
+//! A task definition that was parsed once and can be relied on.
+//!
+//! [`TaskDefinition`] holds only what this release carries out; [`rules`] says what is wrong with one.
+
+pub mod rules;
+#[cfg(any(test, feature = "testing"))]
+pub mod tests_support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::resources::{Demand, HostPort, PIDS_PER_CONTAINER, Protocol};
+
+/// Seconds between the stop signal and SIGKILL where the container names none (`ECS_CONTAINER_STOP_TIMEOUT`).
+pub const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A registered task definition: what a task runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskDefinition {
+    /// Name of the family.
+    pub family: String,
+    /// How the containers are connected.
+    pub network_mode: NetworkMode,
+    /// CPU units reserved for the whole task; overrides the sum over the containers.
+    pub cpu: Option<u32>,
+    /// MiB reserved for the whole task; overrides the sum over the containers.
+    pub memory: Option<u32>,
+    /// In the order of the definition.
+    pub containers: Vec<Container>,
+}
+
+/// Network modes that are carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum NetworkMode {
+    /// Docker's default bridge, with published host ports.
+    #[default]
+    Bridge,
+    /// The instance's own network.
+    Host,
+}
+
+/// One container of a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Container {
+    /// Unique within the task.
+    pub name: String,
+    /// Image reference as written.
+    pub image: String,
+    /// The task ends when this container ends.
+    pub essential: bool,
+    /// Replaces the image's entry point.
+    pub entry_point: Option<Vec<String>>,
+    /// Replaces the image's command.
+    pub command: Option<Vec<String>>,
+    /// Variables of the environment.
+    pub environment: BTreeMap<String, String>,
+    /// `user[:group]`.
+    pub user: Option<String>,
+    /// Working directory inside the container.
+    pub working_directory: Option<String>,
+    /// CPU units (Docker's CPU shares).
+    pub cpu: u32,
+    /// Hard limit in MiB.
+    pub memory: Option<u32>,
+    /// Soft limit in MiB, which is what placement counts.
+    pub memory_reservation: Option<u32>,
+    /// Ports to publish.
+    pub port_mappings: Vec<PortMapping>,
+    /// Replaces the image's health check; without one the container has none.
+    pub health_check: Option<HealthCheck>,
+    /// Labels of the user.
+    pub docker_labels: BTreeMap<String, String>,
+    /// Between the stop signal and SIGKILL.
+    pub stop_timeout: Option<Duration>,
+    /// All the powers of the host; subject to [`crate::domain::security::admit`].
+    pub privileged: bool,
+}
+
+/// A port of a container that is reachable at its instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PortMapping {
+    /// Port inside the container.
+    pub container_port: u16,
+    /// Port of the instance; `None` lets the placer choose.
+    pub host_port: Option<u16>,
+    /// TCP or UDP.
+    pub protocol: Protocol,
+}
+
+/// Container health check (ECS API Reference, HealthCheck).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// Starts with `CMD` or `CMD-SHELL`.
+    pub command: Vec<String>,
+    /// Between two checks; 30 s by default.
+    pub interval: Duration,
+    /// A check that takes longer fails; 5 s by default.
+    pub timeout: Duration,
+    /// Failures in a row before UNHEALTHY; 3 by default.
+    pub retries: u32,
+    /// Failures in this time after the start do not count; none by default.
+    pub start_period: Duration,
+}
+
+impl TaskDefinition {
+    /// What a task of this definition takes from an instance: the task's own size where it has one, otherwise
+    /// the sum over its containers, counting the reservation before the limit.
+    pub fn demand(&self) -> Demand {
+        let containers = || self.containers.iter();
+        let count = u32::try_from(self.containers.len()).unwrap_or(u32::MAX);
+        let sum = |of: fn(&Container) -> u32| containers().map(of).fold(0, u32::saturating_add);
+        let mappings = || containers().flat_map(|container| &container.port_mappings);
+        let ports: BTreeSet<HostPort> = mappings()
+            .filter_map(|mapping| Some(HostPort { protocol: mapping.protocol, port: self.fixed_port(mapping)? }))
+            .collect();
+        let dynamic_ports = mappings()
+            .filter(|mapping| self.fixed_port(mapping).is_none())
+            .map(|mapping| mapping.protocol)
+            .collect();
+        Demand {
+            cpu: self.cpu.unwrap_or_else(|| sum(|container| container.cpu)),
+            memory: self.memory.unwrap_or_else(|| sum(Container::reserved_memory)),
+            pids: count.saturating_mul(PIDS_PER_CONTAINER),
+            ports,
+            dynamic_ports,
+        }
+    }
+
+    /// The host port that the definition itself decides: on the host network it is the container's.
+    pub fn fixed_port(&self, mapping: &PortMapping) -> Option<u16> {
+        match self.network_mode {
+            NetworkMode::Host => Some(mapping.container_port),
+            NetworkMode::Bridge => mapping.host_port,
+        }
+    }
+
+    /// Whether an essential container has a health check, so that the task's health is ever known.
+    pub fn has_health_check(&self) -> bool {
+        self.containers.iter().any(|container| container.essential && container.health_check.is_some())
+    }
+}
+
+impl Container {
+    /// MiB that placement counts for this container.
+    pub fn reserved_memory(&self) -> u32 {
+        self.memory_reservation.filter(|reservation| *reservation > 0).or(self.memory).unwrap_or(0)
+    }
+
+    /// How long the container may take between the stop signal and SIGKILL.
+    pub fn stop_timeout(&self) -> Duration {
+        self.stop_timeout.unwrap_or(DEFAULT_STOP_TIMEOUT)
+    }
+}

@@ -1,0 +1,38 @@
+//! Definitions for tests, by few words.
+
+use std::collections::BTreeMap;
+
+use super::{Container, NetworkMode, TaskDefinition};
+
+/// A bridge-mode definition of `family`.
+pub fn definition(family: &str, containers: impl IntoIterator<Item = Container>) -> TaskDefinition {
+    TaskDefinition {
+        family: family.into(),
+        network_mode: NetworkMode::Bridge,
+        cpu: None,
+        memory: None,
+        containers: containers.into_iter().collect(),
+    }
+}
+
+/// An essential container of 64 MiB without ports.
+pub fn container(name: &str) -> Container {
+    Container {
+        name: name.into(),
+        image: "workload:dev".into(),
+        essential: true,
+        entry_point: None,
+        command: None,
+        environment: BTreeMap::new(),
+        user: None,
+        working_directory: None,
+        cpu: 0,
+        memory: Some(64),
+        memory_reservation: None,
+        port_mappings: Vec::new(),
+        health_check: None,
+        docker_labels: BTreeMap::new(),
+        stop_timeout: None,
+        privileged: false,
+    }
+}

@@ -1,0 +1,168 @@
+//! The texts that people see: service events and stop reasons, in ECS's words where ECS has some.
+//!
+//! Sources: ECS Developer Guide, "Service event messages" and "Stopped tasks error messages".
+
+use super::placement::Explanation;
+
+/// Longest message of an event, in characters.
+pub const MAXIMUM_MESSAGE: usize = 1024;
+
+/// Something that happened to a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServiceEvent {
+    /// Tasks were started.
+    Started(Vec<String>),
+    /// Running tasks were told to stop.
+    Stopped(Vec<String>),
+    /// Nothing is left to do.
+    SteadyState,
+    /// All tasks run the newest revision.
+    DeploymentCompleted {
+        /// `ecs-svc/<digits>`
+        deployment: String,
+    },
+    /// A task found no instance.
+    Unplaced(Explanation),
+    /// Tasks keep failing before they run, so that starts are spaced out.
+    CannotStartConsistently,
+    /// Its instance is lost.
+    InstanceLost {
+        /// Id of the task.
+        task: String,
+        /// Name of the instance.
+        instance: String,
+    },
+    /// The container health check of a task failed.
+    FailedHealthChecks {
+        /// Id of the task.
+        task: String,
+    },
+    /// The percents leave no room to stop or start anything.
+    BoundsLeaveNoRoom,
+    /// An object of the name that a task should get belongs to somebody else.
+    NameTaken {
+        /// Name of the object.
+        name: String,
+    },
+}
+
+impl ServiceEvent {
+    /// The message as DescribeServices shows it for `service`.
+    pub fn message(&self, service: &str) -> String {
+        let list = |tasks: &[String]| {
+            tasks.iter().map(|task| format!("(task {task})")).collect::<Vec<_>>().join(" ")
+        };
+        let text = match self {
+            Self::Started(tasks) => {
+                format!("(service {service}) has started {} tasks: {}.", tasks.len(), list(tasks))
+            }
+            Self::Stopped(tasks) => {
+                format!("(service {service}) has stopped {} running tasks: {}.", tasks.len(), list(tasks))
+            }
+            Self::SteadyState => format!("(service {service}) has reached a steady state."),
+            Self::DeploymentCompleted { deployment } => {
+                format!("(service {service}) (deployment {deployment}) deployment completed.")
+            }
+            Self::Unplaced(explanation) => format!(
+                "(service {service}) was unable to place a task because no container instance met all of its requirements. {explanation}"
+            ),
+            Self::CannotStartConsistently => {
+                format!("(service {service}) is unable to consistently start tasks successfully.")
+            }
+            Self::InstanceLost { task, instance } => format!(
+                "(service {service}) (task {task}) is lost with (container-instance {instance}) and will be replaced."
+            ),
+            Self::FailedHealthChecks { task } => {
+                format!("(service {service}) (task {task}) failed container health checks.")
+            }
+            Self::BoundsLeaveNoRoom => format!(
+                "(service {service}) was unable to stop or start tasks during a deployment because of the service deployment configuration. Update the minimumHealthyPercent or maximumPercent value and try again."
+            ),
+            Self::NameTaken { name } => format!(
+                "(service {service}) was unable to start a task because an EcsTask named {name} exists that is not of this service: delete or rename it."
+            ),
+        };
+        bounded(&text, MAXIMUM_MESSAGE)
+    }
+
+    /// One word for Kubernetes Events and metrics.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Started(_) => "TasksStarted",
+            Self::Stopped(_) => "TasksStopped",
+            Self::SteadyState => "SteadyState",
+            Self::DeploymentCompleted { .. } => "DeploymentCompleted",
+            Self::Unplaced(_) => "TaskPlacementFailure",
+            Self::CannotStartConsistently => "TaskStartImpaired",
+            Self::InstanceLost { .. } => "InstanceLost",
+            Self::FailedHealthChecks { .. } => "TaskFailedHealthChecks",
+            Self::BoundsLeaveNoRoom => "DeploymentBoundsLeaveNoRoom",
+            Self::NameTaken { .. } => "TaskNameTaken",
+        }
+    }
+
+    /// Whether somebody should look at it.
+    pub const fn is_warning(&self) -> bool {
+        !matches!(
+            self,
+            Self::Started(_) | Self::Stopped(_) | Self::SteadyState | Self::DeploymentCompleted { .. }
+        )
+    }
+}
+
+/// `stoppedReason` of a task that a deployment or a scale-in stops: ECS uses one text for both.
+pub fn scaling_activity(deployment: &str) -> String {
+    format!("Scaling activity initiated by (deployment {deployment})")
+}
+
+/// `stoppedReason` of a task whose health check failed.
+pub const FAILED_HEALTH_CHECKS: &str = "Task failed container health checks";
+
+/// `stoppedReason` of a task whose essential container ended.
+pub const ESSENTIAL_EXITED: &str = "Essential container in task exited";
+
+/// `stoppedReason` of a task that a person stopped without saying why.
+pub const STOPPED_BY_USER: &str = "Task stopped by user";
+
+/// Beginning of the `stoppedReason` of a task that the agent would not start: no resources left, not admitted, or a
+/// field that it does not know. The controller tries another instance, and no failure is counted against the service.
+pub const REFUSED: &str = "Refused by the container instance: ";
+
+/// `stoppedReason` of a task whose instance is gone.
+pub fn host_terminated(instance: &str) -> String {
+    format!("Host (container-instance {instance}) terminated")
+}
+
+/// `stoppedReason` of a task whose instance is lost.
+pub fn host_lost(instance: &str) -> String {
+    format!("Host (container-instance {instance}) lost: its agent is silent and its node is not Ready")
+}
+
+/// `text` in at most `limit` characters, its end cut.
+pub fn bounded(text: &str, limit: usize) -> String {
+    if text.chars().count() <= limit {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(limit.saturating_sub(1)).collect();
+    format!("{kept}…")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_those_of_ecs() {
+        assert_eq!(
+            ServiceEvent::Started(vec!["0123".into(), "4567".into()]).message("web"),
+            "(service web) has started 2 tasks: (task 0123) (task 4567)."
+        );
+        assert_eq!(ServiceEvent::SteadyState.message("web"), "(service web) has reached a steady state.");
+    }
+
+    #[test]
+    fn a_message_is_never_longer_than_its_bound() {
+        let many = vec!["0".repeat(32); 500];
+        assert_eq!(ServiceEvent::Started(many).message("web").chars().count(), MAXIMUM_MESSAGE);
+    }
+}

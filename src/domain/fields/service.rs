@@ -1,0 +1,161 @@
+//! The fields of `CreateService`.
+
+use super::{
+    AWS_NETWORK, AWS_TAGS, Entry, LAUNCH_TYPES, by_value, carried_out, refused, without_effect,
+};
+
+const PUBLISH: &str =
+    "publish the port with portMappings and a fixed hostPort, and reach the instances on it";
+const READ_WITH_BREAKER: &str = "it is read only while deploymentCircuitBreaker.enable is true";
+const READ_WITH_ALARMS: &str = "it is read only while alarms.enable is true";
+const READ_WITH_STRATEGY: &str = "it is read only with the strategy of its name";
+const READ_WITH_CRITERIA: &str = "it is read only while earlySuccessCriteria.enable is true";
+const READ_WITH_CONNECT: &str = "it is read only while serviceConnectConfiguration.enabled is true";
+
+pub(super) const TABLE: &[Entry] = &[
+    carried_out("cluster"),
+    carried_out("serviceName"),
+    carried_out("taskDefinition"),
+    by_value(
+        "availabilityZoneRebalancing",
+        &["DISABLED"],
+        &[],
+        "new tasks are spread over zones; a new deployment spreads all of them",
+    ),
+    refused("loadBalancers", PUBLISH),
+    refused("serviceRegistries", PUBLISH),
+    carried_out("desiredCount"),
+    without_effect(
+        "clientToken",
+        "the object's name already makes a repeated request the same one",
+    ),
+    by_value("launchType", &["EC2"], LAUNCH_TYPES, ""),
+    refused(
+        "capacityProviderStrategy",
+        "leave it out: tasks run on all instances of the cluster",
+    ),
+    without_effect("platformVersion", "Fargate's platform exists only in AWS"),
+    without_effect("role", "it is for load balancers of AWS"),
+    refused(
+        "deploymentConfiguration.deploymentCircuitBreaker.enable",
+        "set it to false; a deployment that cannot start its tasks keeps minimumHealthyPercent of the old ones, and applying the older definition goes back",
+    ),
+    without_effect(
+        "deploymentConfiguration.deploymentCircuitBreaker.rollback",
+        READ_WITH_BREAKER,
+    ),
+    without_effect(
+        "deploymentConfiguration.deploymentCircuitBreaker.resetOnHealthyTask",
+        READ_WITH_BREAKER,
+    ),
+    without_effect(
+        "deploymentConfiguration.deploymentCircuitBreaker.thresholdConfiguration",
+        READ_WITH_BREAKER,
+    ),
+    carried_out("deploymentConfiguration.maximumPercent"),
+    carried_out("deploymentConfiguration.minimumHealthyPercent"),
+    refused(
+        "deploymentConfiguration.alarms.enable",
+        "CloudWatch alarms exist only in AWS: set it to false",
+    ),
+    without_effect(
+        "deploymentConfiguration.alarms.alarmNames",
+        READ_WITH_ALARMS,
+    ),
+    without_effect("deploymentConfiguration.alarms.rollback", READ_WITH_ALARMS),
+    by_value(
+        "deploymentConfiguration.strategy",
+        &["ROLLING"],
+        &[],
+        "use ROLLING, or leave it out",
+    ),
+    by_value(
+        "deploymentConfiguration.bakeTimeInMinutes",
+        &["0"],
+        &[],
+        "leave it out",
+    ),
+    refused(
+        "deploymentConfiguration.lifecycleHooks",
+        "call what is to be called from the pipeline that applies the service",
+    ),
+    without_effect(
+        "deploymentConfiguration.linearConfiguration",
+        READ_WITH_STRATEGY,
+    ),
+    without_effect(
+        "deploymentConfiguration.canaryConfiguration",
+        READ_WITH_STRATEGY,
+    ),
+    refused(
+        "deploymentConfiguration.earlySuccessCriteria.enable",
+        "set it to false: a deployment completes when all its tasks are healthy",
+    ),
+    without_effect(
+        "deploymentConfiguration.earlySuccessCriteria.healthyPercent",
+        READ_WITH_CRITERIA,
+    ),
+    without_effect(
+        "deploymentConfiguration.earlySuccessCriteria.sourceServiceRevisionCleanup",
+        READ_WITH_CRITERIA,
+    ),
+    refused(
+        "placementConstraints",
+        "give the service a cluster that has only fitting instances",
+    ),
+    refused(
+        "placementStrategy",
+        "leave it out: tasks are spread over zones and then over instances",
+    ),
+    without_effect("networkConfiguration", AWS_NETWORK),
+    by_value(
+        "healthCheckGracePeriodSeconds",
+        &["0"],
+        &[],
+        "use healthCheck.startPeriod of the container",
+    ),
+    by_value(
+        "schedulingStrategy",
+        &["REPLICA"],
+        &[],
+        "use REPLICA with a desiredCount",
+    ),
+    by_value(
+        "deploymentController.type",
+        &["ECS"],
+        &[],
+        "use ECS, or leave deploymentController out",
+    ),
+    carried_out("tags"),
+    without_effect("enableECSManagedTags", AWS_TAGS),
+    by_value(
+        "propagateTags",
+        &["NONE"],
+        &[("SERVICE", AWS_TAGS), ("TASK_DEFINITION", AWS_TAGS)],
+        "",
+    ),
+    refused("enableExecuteCommand", "use docker exec on the instance"),
+    refused("serviceConnectConfiguration.enabled", PUBLISH),
+    without_effect("serviceConnectConfiguration.namespace", READ_WITH_CONNECT),
+    without_effect("serviceConnectConfiguration.services", READ_WITH_CONNECT),
+    without_effect(
+        "serviceConnectConfiguration.logConfiguration",
+        READ_WITH_CONNECT,
+    ),
+    without_effect(
+        "serviceConnectConfiguration.accessLogConfiguration",
+        READ_WITH_CONNECT,
+    ),
+    without_effect(
+        "serviceConnectConfiguration.containerConfigurations",
+        READ_WITH_CONNECT,
+    ),
+    refused(
+        "volumeConfigurations",
+        "Amazon EBS exists only in AWS: leave it out",
+    ),
+    refused("vpcLatticeConfigurations", PUBLISH),
+    refused("gatewayConnectors", PUBLISH),
+    without_effect("monitoring", "CloudWatch exists only in AWS"),
+    carried_out("extensions"),
+];

@@ -1,0 +1,81 @@
+//! The fields of `RunTask`.
+
+use super::{
+    AWS_NETWORK, AWS_TAGS, Entry, LAUNCH_TYPES, by_value, carried_out, refused, without_effect,
+};
+
+const REGISTER: &str = "register a task definition of its own for this task";
+
+pub(super) const TABLE: &[Entry] = &[
+    carried_out("cluster"),
+    carried_out("taskDefinition"),
+    // A container that is named and not changed is what describe-tasks shows of every task.
+    carried_out("overrides.containerOverrides[].name"),
+    refused("overrides.containerOverrides[].command", REGISTER),
+    refused("overrides.containerOverrides[].environment", REGISTER),
+    refused("overrides.containerOverrides[].environmentFiles", REGISTER),
+    refused("overrides.containerOverrides[].cpu", REGISTER),
+    refused("overrides.containerOverrides[].memory", REGISTER),
+    refused("overrides.containerOverrides[].memoryReservation", REGISTER),
+    refused(
+        "overrides.containerOverrides[].resourceRequirements",
+        "accelerators are not given to tasks: leave it out",
+    ),
+    refused("overrides.cpu", REGISTER),
+    refused("overrides.memory", REGISTER),
+    refused(
+        "overrides.inferenceAcceleratorOverrides",
+        "AWS has closed the service: leave it out",
+    ),
+    without_effect(
+        "overrides.executionRoleArn",
+        "only AWS uses it, to pull images, read secrets and write logs",
+    ),
+    refused(
+        "overrides.taskRoleArn",
+        "containers get no AWS credentials here; leave it out and give the application its credentials in another way",
+    ),
+    without_effect(
+        "overrides.ephemeralStorage",
+        "a task's disk is its instance's",
+    ),
+    carried_out("group"),
+    carried_out("startedBy"),
+    by_value("launchType", &["EC2"], LAUNCH_TYPES, ""),
+    refused(
+        "capacityProviderStrategy",
+        "leave it out: tasks run on all instances of the cluster",
+    ),
+    carried_out("count"),
+    without_effect("networkConfiguration", AWS_NETWORK),
+    refused(
+        "placementConstraints",
+        "name the instance in containerInstance",
+    ),
+    refused(
+        "placementStrategy",
+        "leave it out: tasks are spread over zones and then over instances",
+    ),
+    without_effect("platformVersion", "Fargate's platform exists only in AWS"),
+    carried_out("tags"),
+    by_value(
+        "propagateTags",
+        &["NONE"],
+        &[("SERVICE", AWS_TAGS), ("TASK_DEFINITION", AWS_TAGS)],
+        "",
+    ),
+    without_effect("enableECSManagedTags", AWS_TAGS),
+    refused("enableExecuteCommand", "use docker exec on the instance"),
+    refused(
+        "volumeConfigurations",
+        "Amazon EBS exists only in AWS: leave it out",
+    ),
+    carried_out("referenceId"),
+    without_effect(
+        "clientToken",
+        "the object's name already makes a repeated request the same one",
+    ),
+    carried_out("containerInstance"),
+    carried_out("stop"),
+    carried_out("extensions"),
+];

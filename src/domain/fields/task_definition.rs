@@ -1,0 +1,257 @@
+//! The fields of `RegisterTaskDefinition`.
+
+use super::{Entry, LAUNCH_TYPES, by_value, carried_out, refused, without_effect};
+
+const READ_WITH_DEPENDS_ON: &str =
+    "it is read only where other containers name this one in dependsOn";
+const READ_WITH_RESTART_POLICY: &str = "it is read only while restartPolicy.enabled is true";
+const READ_BY_SERVICE_CONNECT: &str = "only Service Connect and VPC Lattice read it";
+const FROM_INSTANCE: &str = "set it on the instances";
+const NO_LOG_DRIVER: &str = "the instance's default log driver is used";
+
+pub(super) const TABLE: &[Entry] = &[
+    carried_out("family"),
+    refused(
+        "taskRoleArn",
+        "containers get no AWS credentials here; leave it out and give the application its credentials in another way",
+    ),
+    without_effect(
+        "executionRoleArn",
+        "only AWS uses it, to pull images, read secrets and write logs",
+    ),
+    by_value(
+        "networkMode",
+        &["bridge", "host"],
+        &[],
+        "use bridge with portMappings",
+    ),
+    refused(
+        "volumes",
+        "keep data outside the task, for example in a database or an object store",
+    ),
+    refused(
+        "placementConstraints",
+        "give the tasks a cluster that has only fitting instances",
+    ),
+    by_value("requiresCompatibilities", &["EC2"], LAUNCH_TYPES, ""),
+    carried_out("cpu"),
+    carried_out("memory"),
+    carried_out("tags"),
+    refused(
+        "pidMode",
+        "leave it out: each container has its own process namespace",
+    ),
+    refused(
+        "ipcMode",
+        "leave it out: the Docker daemon's default is used",
+    ),
+    refused(
+        "proxyConfiguration",
+        "App Mesh exists only in AWS: run the proxy as an ordinary container",
+    ),
+    refused(
+        "inferenceAccelerators",
+        "AWS has closed the service: leave it out",
+    ),
+    without_effect("ephemeralStorage", "a task's disk is its instance's"),
+    by_value(
+        "runtimePlatform.cpuArchitecture",
+        &["X86_64"],
+        &[],
+        "leave it out and use an image for several architectures",
+    ),
+    by_value(
+        "runtimePlatform.operatingSystemFamily",
+        &["LINUX"],
+        &[],
+        "instances run Linux",
+    ),
+    refused(
+        "enableFaultInjection",
+        "leave it out: the fault endpoints do not exist here",
+    ),
+    by_value(
+        "trustedExecutionConfiguration.isolationMode",
+        &["SHARED"],
+        &[],
+        "sandboxes exist only on ECS Managed Instances",
+    ),
+    refused(
+        "trustedExecutionConfiguration.attestationPolicy",
+        "attestation exists only on ECS Managed Instances",
+    ),
+    // What follows is each container's.
+    carried_out("containerDefinitions[].name"),
+    carried_out("containerDefinitions[].image"),
+    refused(
+        "containerDefinitions[].repositoryCredentials",
+        "use an image that the instance's Docker Engine can pull without them",
+    ),
+    carried_out("containerDefinitions[].cpu"),
+    carried_out("containerDefinitions[].memory"),
+    carried_out("containerDefinitions[].memoryReservation"),
+    refused(
+        "containerDefinitions[].links",
+        "publish the port with portMappings, or put both programs into one image",
+    ),
+    carried_out("containerDefinitions[].portMappings[].containerPort"),
+    carried_out("containerDefinitions[].portMappings[].hostPort"),
+    carried_out("containerDefinitions[].portMappings[].protocol"),
+    without_effect(
+        "containerDefinitions[].portMappings[].name",
+        READ_BY_SERVICE_CONNECT,
+    ),
+    without_effect(
+        "containerDefinitions[].portMappings[].appProtocol",
+        READ_BY_SERVICE_CONNECT,
+    ),
+    refused(
+        "containerDefinitions[].portMappings[].containerPortRange",
+        "give each containerPort an entry of its own",
+    ),
+    carried_out("containerDefinitions[].essential"),
+    refused(
+        "containerDefinitions[].restartPolicy.enabled",
+        "make the container essential, so that its service replaces the task",
+    ),
+    without_effect(
+        "containerDefinitions[].restartPolicy.ignoredExitCodes",
+        READ_WITH_RESTART_POLICY,
+    ),
+    without_effect(
+        "containerDefinitions[].restartPolicy.restartAttemptPeriod",
+        READ_WITH_RESTART_POLICY,
+    ),
+    carried_out("containerDefinitions[].entryPoint"),
+    carried_out("containerDefinitions[].command"),
+    carried_out("containerDefinitions[].environment"),
+    refused(
+        "containerDefinitions[].environmentFiles",
+        "write the variables into environment",
+    ),
+    refused(
+        "containerDefinitions[].mountPoints",
+        "keep data outside the task: volumes are not supported yet",
+    ),
+    refused(
+        "containerDefinitions[].volumesFrom",
+        "keep data outside the task: volumes are not supported yet",
+    ),
+    refused(
+        "containerDefinitions[].linuxParameters.capabilities.add",
+        "leave it out: Docker's default set is used",
+    ),
+    refused(
+        "containerDefinitions[].linuxParameters.capabilities.drop",
+        "leave it out: Docker's default set is used",
+    ),
+    refused(
+        "containerDefinitions[].linuxParameters.devices",
+        "leave it out: devices of the instance are not given to tasks",
+    ),
+    refused(
+        "containerDefinitions[].linuxParameters.initProcessEnabled",
+        "put an init process such as tini into the image",
+    ),
+    refused(
+        "containerDefinitions[].linuxParameters.sharedMemorySize",
+        "leave it out: Docker's 64 MiB are used",
+    ),
+    refused(
+        "containerDefinitions[].linuxParameters.tmpfs",
+        "write into the container's own file system",
+    ),
+    refused(
+        "containerDefinitions[].linuxParameters.maxSwap",
+        "leave it out: the instance's setting is used",
+    ),
+    refused(
+        "containerDefinitions[].linuxParameters.swappiness",
+        "leave it out: the instance's setting is used",
+    ),
+    refused(
+        "containerDefinitions[].secrets",
+        "have the application read its secrets when it starts; never write a secret into environment",
+    ),
+    refused(
+        "containerDefinitions[].dependsOn",
+        "let the program wait for what it needs when it starts",
+    ),
+    without_effect("containerDefinitions[].startTimeout", READ_WITH_DEPENDS_ON),
+    carried_out("containerDefinitions[].stopTimeout"),
+    by_value(
+        "containerDefinitions[].versionConsistency",
+        &["disabled"],
+        &[],
+        "name the image by its digest (repository@sha256:...)",
+    ),
+    refused(
+        "containerDefinitions[].hostname",
+        "leave it out: Docker's is used",
+    ),
+    carried_out("containerDefinitions[].user"),
+    carried_out("containerDefinitions[].workingDirectory"),
+    refused(
+        "containerDefinitions[].disableNetworking",
+        "leave it out and publish no ports",
+    ),
+    carried_out("containerDefinitions[].privileged"),
+    refused(
+        "containerDefinitions[].readonlyRootFilesystem",
+        "run as a user who may not write (user)",
+    ),
+    refused(
+        "containerDefinitions[].dnsServers",
+        "leave it out: the instance's are used",
+    ),
+    refused("containerDefinitions[].dnsSearchDomains", "use full names"),
+    refused(
+        "containerDefinitions[].extraHosts",
+        "use names that DNS knows, or addresses",
+    ),
+    refused(
+        "containerDefinitions[].dockerSecurityOptions",
+        "leave it out: the Docker Engine's defaults are used",
+    ),
+    refused(
+        "containerDefinitions[].interactive",
+        "leave it out: tasks have no standard input",
+    ),
+    refused(
+        "containerDefinitions[].pseudoTerminal",
+        "leave it out: tasks have no terminal",
+    ),
+    carried_out("containerDefinitions[].dockerLabels"),
+    refused(
+        "containerDefinitions[].ulimits",
+        "set default-ulimits in the Docker Engine of the instances",
+    ),
+    by_value(
+        "containerDefinitions[].logConfiguration.logDriver",
+        &[],
+        &[("json-file", NO_LOG_DRIVER), ("awslogs", NO_LOG_DRIVER)],
+        "set the log driver of the instances' Docker Engine",
+    ),
+    without_effect(
+        "containerDefinitions[].logConfiguration.options",
+        NO_LOG_DRIVER,
+    ),
+    without_effect(
+        "containerDefinitions[].logConfiguration.secretOptions",
+        NO_LOG_DRIVER,
+    ),
+    carried_out("containerDefinitions[].healthCheck"),
+    refused("containerDefinitions[].systemControls", FROM_INSTANCE),
+    refused(
+        "containerDefinitions[].resourceRequirements",
+        "accelerators are not given to tasks: leave it out",
+    ),
+    refused(
+        "containerDefinitions[].firelensConfiguration",
+        "write the logs to standard output",
+    ),
+    refused(
+        "containerDefinitions[].credentialSpecs",
+        "they exist for Windows and Active Directory only: leave it out",
+    ),
+];

@@ -1,0 +1,44 @@
+//! Dynamic host ports. The controller chooses them, because it is the only one that starts tasks.
+
+use std::collections::BTreeSet;
+
+use super::Instance;
+use crate::domain::resources::{Demand, Held, HostPort};
+
+/// The ports that tasks without a fixed one get: Linux's usual ephemeral range, as ECS's agent uses.
+const RANGE: std::ops::RangeInclusive<u16> = 32768..=60999;
+
+/// Dynamic ports that any instance uses, so that few distinct ports serve many tasks.
+pub(super) fn in_use(instances: &[Instance]) -> BTreeSet<HostPort> {
+    instances
+        .iter()
+        .flat_map(|instance| &instance.held.ports)
+        .filter(|port| RANGE.contains(&port.port))
+        .copied()
+        .collect()
+}
+
+/// One free port for each of the demand's dynamic ones: first among `preferred`, then the lowest free one.
+pub(super) fn choose(
+    held: &Held,
+    demand: &Demand,
+    preferred: &BTreeSet<HostPort>,
+    unusable: &BTreeSet<HostPort>,
+) -> Option<Vec<HostPort>> {
+    let mut chosen: Vec<HostPort> = Vec::new();
+    for protocol in &demand.dynamic_ports {
+        let mut candidates = preferred
+            .iter()
+            .copied()
+            .filter(|port| port.protocol == *protocol)
+            .chain(RANGE.map(|port| HostPort { protocol: *protocol, port }));
+        let port = candidates.find(|port| {
+            !held.is_taken(*port)
+                && !demand.ports.contains(port)
+                && !chosen.contains(port)
+                && !unusable.contains(port)
+        })?;
+        chosen.push(port);
+    }
+    Some(chosen)
+}

@@ -1,0 +1,132 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::resources::Protocol;
+
+const CAPACITY: Capacity = Capacity { cpu: 2048, memory: 1024, pids: 16384 };
+
+fn instance(name: &str) -> Instance {
+    Instance {
+        name: name.into(),
+        active: true,
+        connected: true,
+        capacity: CAPACITY,
+        ..Instance::default()
+    }
+}
+
+fn in_zone(name: &str, zone: &str) -> Instance {
+    Instance { zone: Some(zone.into()), ..instance(name) }
+}
+
+fn place_one(instances: &mut [Instance], demand: &Demand) -> Result<Placement, Explanation> {
+    let request = Request {
+        demand,
+        service: "shop/web",
+        excluded: &BTreeSet::new(),
+        unusable: &BTreeMap::new(),
+    };
+    place(instances, &request)
+}
+
+fn demand(memory: u32) -> Demand {
+    Demand { memory, pids: 1024, ..Demand::default() }
+}
+
+#[test]
+fn tasks_spread_over_zones_first_and_then_over_instances() {
+    let mut instances = [in_zone("a1", "a"), in_zone("a2", "a"), in_zone("b1", "b")];
+    let chosen: Vec<String> =
+        (0..4).map(|_| place_one(&mut instances, &demand(8)).unwrap().instance).collect();
+    assert_eq!(chosen, ["a1", "b1", "a2", "b1"]);
+}
+
+#[test]
+fn a_task_that_fits_nowhere_is_explained_by_the_closest_instance() {
+    let mut instances = [instance("a"), instance("b"), instance("c")];
+    instances[0].connected = false;
+    instances[1].active = false;
+    let explanation = place_one(&mut instances, &demand(4096)).unwrap_err();
+    assert_eq!(
+        explanation.to_string(),
+        "The closest matching (container-instance c) has insufficient memory available. Of 3 instances: AGENT on 1, DRAINING on 1, RESOURCE:MEMORY on 1."
+    );
+    assert_eq!(
+        place_one(&mut [], &demand(1)).unwrap_err().to_string(),
+        "Reason: No Container Instances were found in your cluster."
+    );
+}
+
+#[test]
+fn dynamic_ports_reuse_those_of_other_instances_and_avoid_those_that_failed() {
+    let wants = Demand { dynamic_ports: vec![Protocol::Tcp], ..demand(8) };
+    let mut instances = [instance("a"), instance("b")];
+    let first = place_one(&mut instances, &wants).unwrap();
+    let second = place_one(&mut instances, &wants).unwrap();
+    let third = place_one(&mut instances, &wants).unwrap();
+    assert_eq!((first.instance.as_str(), second.instance.as_str()), ("a", "b"));
+    assert_eq!(first.dynamic_ports, second.dynamic_ports);
+    assert_ne!(first.dynamic_ports, third.dynamic_ports);
+    let unusable = BTreeMap::from([("b".to_owned(), third.dynamic_ports.iter().copied().collect())]);
+    let request = Request { demand: &wants, service: "shop/web", excluded: &BTreeSet::new(), unusable: &unusable };
+    let fourth = place(&mut instances, &request).unwrap();
+    assert_eq!(fourth.instance, "b");
+    assert_ne!(fourth.dynamic_ports, third.dynamic_ports);
+}
+
+#[test]
+fn an_instance_that_refused_is_passed_over() {
+    let mut instances = [instance("a"), instance("b")];
+    let excluded = BTreeSet::from(["a".to_owned()]);
+    let wants = demand(8);
+    let request = Request { demand: &wants, service: "shop/web", excluded: &excluded, unusable: &BTreeMap::new() };
+    assert_eq!(place(&mut instances, &request).unwrap().instance, "b");
+}
+
+fn demands() -> impl Strategy<Value = Vec<Demand>> {
+    let one = (0_u32..1024, 1_u32..600, prop::option::of(8000_u16..8004), 0_usize..3).prop_map(
+        |(cpu, memory, port, dynamic)| Demand {
+            cpu,
+            memory,
+            pids: 1024,
+            ports: port.into_iter().map(|port| HostPort { protocol: Protocol::Tcp, port }).collect(),
+            dynamic_ports: vec![Protocol::Tcp; dynamic],
+        },
+    );
+    prop::collection::vec(one, 0..40)
+}
+
+proptest! {
+    #[test]
+    fn no_instance_is_ever_oversubscribed_and_no_port_is_given_twice(wanted in demands(), count in 1_usize..5) {
+        let mut instances: Vec<Instance> = (0..count).map(|n| instance(&format!("i{n}"))).collect();
+        let mut placed: BTreeMap<String, Vec<(Demand, Vec<HostPort>)>> = BTreeMap::new();
+        for demand in wanted {
+            let before = instances.clone();
+            match place_one(&mut instances, &demand) {
+                Ok(placement) => placed.entry(placement.instance).or_default().push((demand, placement.dynamic_ports)),
+                Err(explanation) => {
+                    prop_assert_eq!(&before, &instances);
+                    prop_assert_eq!(explanation.instances.len(), count);
+                }
+            }
+        }
+        for tasks in placed.values() {
+            prop_assert!(tasks.iter().map(|(d, _)| d.cpu).sum::<u32>() <= CAPACITY.cpu);
+            prop_assert!(tasks.iter().map(|(d, _)| d.memory).sum::<u32>() <= CAPACITY.memory);
+            let ports: Vec<HostPort> = tasks.iter().flat_map(|(d, dynamic)| d.ports.iter().chain(dynamic).copied()).collect();
+            let distinct: BTreeSet<HostPort> = ports.iter().copied().collect();
+            prop_assert_eq!(ports.len(), distinct.len());
+        }
+    }
+
+    #[test]
+    fn equal_tasks_on_equal_instances_differ_by_one_at_most(tasks in 0_usize..30, count in 1_usize..6) {
+        let mut instances: Vec<Instance> = (0..count).map(|n| instance(&format!("i{n}"))).collect();
+        for _ in 0..tasks.min(count * 16) {
+            prop_assert!(place_one(&mut instances, &demand(8)).is_ok());
+        }
+        let counts: Vec<u32> = instances.iter().map(|i| i.tasks("shop/web")).collect();
+        prop_assert!(counts.iter().max().unwrap() - counts.iter().min().unwrap() <= 1);
+    }
+}

@@ -1,0 +1,93 @@
+//! What a task may ask of its engine. One pure function, asked by the controller before it places and by the
+//! agent before it creates: neither trusts that the other did.
+
+use super::definition::rules::Problem;
+use super::definition::{NetworkMode, TaskDefinition};
+
+/// Docker labels that only agents write.
+const RESERVED_LABEL_PREFIXES: [&str; 2] = ["ecs-operator.io/", "com.amazonaws.ecs."];
+
+/// Lowest static host port that a baseline task may ask for: below are the node's own services.
+const FIRST_UNPRIVILEGED_PORT: u16 = 1024;
+
+/// The rules of a cluster (`EcsCluster.spec.securityProfile`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Profile {
+    /// Nothing that gives a task power over its node, as the Pod Security Standards' level of that name.
+    #[default]
+    Baseline,
+    /// Everything.
+    Privileged,
+}
+
+/// Why `definition` may not run under `profile`; empty when it may.
+#[must_use]
+pub fn admit(definition: &TaskDefinition, profile: Profile) -> Vec<Problem> {
+    let mut denied = reserved_labels(definition);
+    if profile == Profile::Privileged {
+        return denied;
+    }
+    let mut deny = |field: String, what: &str| {
+        denied.push(Problem {
+            field,
+            message: format!("{what} is refused by the security profile baseline of the cluster: leave it out, or use a cluster with securityProfile: privileged"),
+        });
+    };
+    for container in &definition.containers {
+        let at = |field: &str| format!("containerDefinitions[{}].{field}", container.name);
+        if container.privileged {
+            deny(at("privileged"), "a privileged container");
+        }
+        if let Some(port) = container
+                .port_mappings
+                .iter()
+                .filter_map(|mapping| definition.fixed_port(mapping))
+                .find(|port| (1..FIRST_UNPRIVILEGED_PORT).contains(port))
+        {
+            deny(at("portMappings"), &format!("host port {port}, below {FIRST_UNPRIVILEGED_PORT},"));
+        }
+    }
+    if definition.network_mode == NetworkMode::Host {
+        deny("networkMode".into(), "the network of the host");
+    }
+    denied
+}
+
+/// Labels by which agents know their own containers are nobody's to set, whatever the profile.
+fn reserved_labels(definition: &TaskDefinition) -> Vec<Problem> {
+    let reserved = |label: &&String| RESERVED_LABEL_PREFIXES.iter().any(|prefix| label.starts_with(prefix));
+    definition
+        .containers
+        .iter()
+        .flat_map(|container| {
+            container.docker_labels.keys().filter(reserved).map(|label| Problem {
+                field: format!("containerDefinitions[{}].dockerLabels", container.name),
+                message: format!("{label} is written by the agent alone: use another name"),
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::definition::tests_support::{container, definition};
+
+    #[test]
+    fn baseline_refuses_what_gives_power_over_the_node_and_names_the_field() {
+        let mut wants = definition("web", [container("app")]);
+        assert_eq!(admit(&wants, Profile::Baseline), []);
+        wants.containers[0].privileged = true;
+        wants.network_mode = NetworkMode::Host;
+        let fields: Vec<_> = admit(&wants, Profile::Baseline).into_iter().map(|p| p.field).collect();
+        assert_eq!(fields, ["containerDefinitions[app].privileged", "networkMode"]);
+        assert_eq!(admit(&wants, Profile::Privileged), []);
+    }
+
+    #[test]
+    fn nobody_may_pretend_to_be_an_agent() {
+        let mut wants = definition("web", [container("app")]);
+        wants.containers[0].docker_labels.insert("ecs-operator.io/instance".into(), "other".into());
+        assert_eq!(admit(&wants, Profile::Privileged).len(), 1);
+    }
+}

@@ -1,0 +1,10 @@
+//! Amazon ECS semantics inside any Kubernetes cluster.
+//!
+//! Read [`domain`] for what ECS decides, [`api`] for what people write, [`controllers`] and [`agent`] for who carries it
+//! out, and [`runtime`] for the Docker Engine.
+
+pub mod api;
+pub mod cli;
+pub mod controllers;
+pub mod domain;
+pub mod platform;

@@ -1,0 +1,8 @@
+//! What every process needs and ECS knows nothing of: time, leadership, guarded API calls, telemetry, shutdown.
+
+pub mod client;
+pub mod clock;
+pub mod http;
+pub mod leader;
+pub mod shutdown;
+pub mod telemetry;
