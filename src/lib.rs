@@ -3,8 +3,10 @@
 //! Read [`domain`] for what ECS decides, [`api`] for what people write, [`controllers`] and [`agent`] for who carries it
 //! out, and [`runtime`] for the Docker Engine.
 
+pub mod agent;
 pub mod api;
 pub mod cli;
 pub mod controllers;
 pub mod domain;
 pub mod platform;
+pub mod runtime;

@@ -36,7 +36,7 @@ use super::bounded::{List, Map, Str};
 )]
 #[serde(rename_all = "camelCase")]
 pub struct EcsClusterSpec {
-    /// Nodes whose own Docker Engines are instances of this cluster. Without it only CapacityProviders bring instances.
+    /// Nodes whose own Docker Engines are instances of this cluster. Without it only `CapacityProviders` bring instances.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nodes: Option<NodeInstances>,
     /// Namespaces whose services and tasks may run here. Nobody may when it is left out.
@@ -52,7 +52,7 @@ pub struct EcsClusterSpec {
     #[serde(default = "default_lost_after")]
     #[schemars(range(min = 30, max = 86400))]
     pub lost_after_seconds: u32,
-    /// When an agent pulls images (ECS_IMAGE_PULL_BEHAVIOR).
+    /// When an agent pulls images (`ECS_IMAGE_PULL_BEHAVIOR`).
     #[serde(default)]
     pub image_pull_behavior: ImagePullBehavior,
 }
@@ -80,7 +80,7 @@ pub struct ReservedResources {
     #[serde(default)]
     #[schemars(range(min = 0, max = 1_048_576))]
     pub cpu: u32,
-    /// Memory in MiB (ECS_RESERVED_MEMORY). Default 0.
+    /// Memory in MiB (`ECS_RESERVED_MEMORY`). Default 0.
     #[serde(default)]
     #[schemars(range(min = 0, max = 16_777_216))]
     pub memory: u32,

@@ -50,10 +50,10 @@ pub struct ContainerInstanceSpec {
     /// Name of the CapacityProvider that made the instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity_provider: Option<Str<63>>,
-    /// ACTIVE takes new tasks, DRAINING does not (UpdateContainerInstancesState).
+    /// ACTIVE takes new tasks, DRAINING does not (`UpdateContainerInstancesState`).
     #[serde(default)]
     pub status: InstanceState,
-    /// Custom attributes, which placement can use (PutAttributes). At most 10.
+    /// Custom attributes, which placement can use (`PutAttributes`). At most 10.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub attributes: Map<Str<128>, 10>,
 }
@@ -141,7 +141,7 @@ pub struct EngineReport {
     /// The engine answers in time; nothing is placed on an instance whose engine does not.
     #[serde(default)]
     pub ready: bool,
-    /// Why the engine is not ready, in one word, such as NoDockerSocket.
+    /// Why the engine is not ready, in one word, such as `NoDockerSocket`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Str<63>>,
     /// Why the engine is not ready, in a sentence that names the fix.

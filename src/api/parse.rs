@@ -37,8 +37,8 @@ pub fn task_definition(
             None
         })
     };
-    let cpu = sized(size("cpu", spec.cpu.as_ref().map(|s| s.as_str()), "vcpu", 1024.0));
-    let memory = sized(size("memory", spec.memory.as_ref().map(|s| s.as_str()), "gb", 1024.0));
+    let cpu = sized(size("cpu", spec.cpu.as_ref().map(super::bounded::Str::as_str), "vcpu", 1024.0));
+    let memory = sized(size("memory", spec.memory.as_ref().map(super::bounded::Str::as_str), "gb", 1024.0));
     let definition = TaskDefinition {
         family: family.to_owned(),
         network_mode: match spec.network_mode {
@@ -136,7 +136,7 @@ fn container(spec: &shapes::ContainerDefinition) -> Container {
     }
 }
 
-/// Defaults: ECS API Reference, HealthCheck. A bare list is taken as CMD.
+/// Defaults: ECS API Reference, `HealthCheck`. A bare list is taken as CMD.
 fn health_check(spec: &shapes::HealthCheck) -> HealthCheck {
     let mut command: Vec<String> = spec.command.iter().map(ToString::to_string).collect();
     if !matches!(command.first().map(String::as_str), Some("CMD" | "CMD-SHELL")) {

@@ -20,7 +20,7 @@ fn cluster_name(text: Option<&str>) -> &str {
 impl EcsService {
     /// Name of its cluster.
     pub fn cluster_name(&self) -> &str {
-        cluster_name(self.spec.cluster.as_ref().map(|name| name.as_str()))
+        cluster_name(self.spec.cluster.as_ref().map(super::bounded::Str::as_str))
     }
 
     /// What its spec says of its task definition; empty where it says nothing.
@@ -38,7 +38,7 @@ impl EcsService {
 impl EcsTask {
     /// Name of its cluster.
     pub fn cluster_name(&self) -> &str {
-        cluster_name(self.spec.cluster.as_ref().map(|name| name.as_str()))
+        cluster_name(self.spec.cluster.as_ref().map(super::bounded::Str::as_str))
     }
 
     /// Name of the service that it belongs to.
@@ -78,6 +78,6 @@ impl EcsTask {
 
     /// Name of the instance that it is bound to.
     pub fn instance(&self) -> Option<&str> {
-        self.spec.container_instance.as_ref().map(|name| name.as_str())
+        self.spec.container_instance.as_ref().map(super::bounded::Str::as_str)
     }
 }

@@ -33,8 +33,11 @@ pub struct CheckArguments {
 ///
 /// # Errors
 /// Says what is missing and where to look.
-#[tokio::main(flavor = "current_thread")]
-pub async fn run(arguments: &CheckArguments) -> anyhow::Result<()> {
+pub fn run(arguments: &CheckArguments) -> anyhow::Result<()> {
+    super::single_threaded(check(arguments))
+}
+
+async fn check(arguments: &CheckArguments) -> anyhow::Result<()> {
     let config = Config::infer().await.context("cannot find the API server")?;
     let client = guarded(config, None)?;
     served::<EcsCluster>(&client).await?;

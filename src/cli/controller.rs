@@ -58,8 +58,11 @@ pub struct ControllerArguments {
 ///
 /// # Errors
 /// When the process cannot start, or must not go on.
-#[tokio::main]
-pub async fn run(arguments: ControllerArguments) -> anyhow::Result<()> {
+pub fn run(arguments: ControllerArguments) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(lead_or_follow(arguments))
+}
+
+async fn lead_or_follow(arguments: ControllerArguments) -> anyhow::Result<()> {
     let clock = Clock::system();
     let config = Config::infer().await.context("cannot find the API server")?;
     let stop = CancellationToken::new();
@@ -93,7 +96,7 @@ pub async fn run(arguments: ControllerArguments) -> anyhow::Result<()> {
         identity: arguments.identity.clone(),
     };
     let election = elect(guarded(config, None)?, candidate, leadership, leading.clone(), stop.clone());
-    parts.spawn(async move { election.await });
+    parts.spawn(election);
     parts.spawn(control(context, readiness, leading.clone(), stop.clone()));
 
     tokio::select! {

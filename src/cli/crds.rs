@@ -1,4 +1,4 @@
-//! `ecs-operator crds DIRECTORY`: the CustomResourceDefinitions as files.
+//! `ecs-operator crds DIRECTORY`: the `CustomResourceDefinitions` as files.
 
 use std::path::PathBuf;
 

@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+pub mod agent;
 pub mod check;
 pub mod controller;
 pub mod crds;
@@ -17,7 +18,7 @@ pub struct Arguments {
     /// How log lines look.
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value = "text", global = true)]
     log_format: LogFormat,
-    /// What is logged, in the syntax of RUST_LOG.
+    /// What is logged, in the syntax of `RUST_LOG`.
     #[arg(long, env = "RUST_LOG", default_value = "info", global = true)]
     log: String,
     #[command(subcommand)]
@@ -31,12 +32,17 @@ enum Command {
     Controller(controller::ControllerArguments),
     /// Runs the tasks of one container instance through its Docker Engine.
     Agent(agent::AgentArguments),
-    /// Writes the CustomResourceDefinitions, one file a kind.
+    /// Writes the `CustomResourceDefinitions`, one file a kind.
     Crds(crds::CrdsArguments),
     /// Checks an installation: the resources are served and a controller leads. `helm test` runs it.
     CheckInstallation(check::CheckArguments),
     /// Holds an uninstallation back while services or tasks exist, or drains them first.
     UninstallCheck(uninstall::UninstallArguments),
+}
+
+/// Runs a command that needs no second thread.
+fn single_threaded(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
 }
 
 /// Runs the subcommand that the arguments name.

@@ -32,8 +32,11 @@ pub struct UninstallArguments {
 ///
 /// # Errors
 /// Says what still exists, and what to do about it.
-#[tokio::main(flavor = "current_thread")]
-pub async fn run(arguments: &UninstallArguments) -> anyhow::Result<()> {
+pub fn run(arguments: &UninstallArguments) -> anyhow::Result<()> {
+    super::single_threaded(check(arguments))
+}
+
+async fn check(arguments: &UninstallArguments) -> anyhow::Result<()> {
     let config = Config::infer().await.context("cannot find the API server")?;
     let client = guarded(config, None)?;
     if arguments.drain {

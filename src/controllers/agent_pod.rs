@@ -6,7 +6,7 @@ use super::context::Settings;
 use crate::api::cluster::{EcsCluster, ImagePullBehavior, SecurityProfile};
 
 /// Folder in which the agent finds the engine's socket.
-pub(super) const SOCKET_DIRECTORY: &str = "/run/docker-engine";
+pub(super) const SOCKET_DIRECTORY: &str = "/run/ecs-engine";
 
 /// Label of a pod that says of which version of its template it is.
 pub(super) const TEMPLATE_ANNOTATION: &str = "ecs-operator.io/template";

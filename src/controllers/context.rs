@@ -19,7 +19,7 @@ use crate::domain::liveness::Presence;
 use crate::platform::clock::Clock;
 
 /// Time after which everything is looked at again, whatever the watches say.
-pub const RESYNC: Duration = Duration::from_secs(600);
+pub const RESYNC: Duration = Duration::from_mins(10);
 
 /// What the chart decides.
 #[derive(Debug, Clone)]
@@ -160,7 +160,7 @@ impl Context {
         let mut backoff = lock(&self.backoff);
         let failures = backoff.entry(object.uid().unwrap_or_default()).or_default();
         *failures = failures.saturating_add(1);
-        let pause = Duration::from_millis(100).saturating_mul(1 << (*failures).min(11)).min(Duration::from_secs(120));
+        let pause = Duration::from_millis(100).saturating_mul(1 << (*failures).min(11)).min(Duration::from_mins(2));
         warn!(name = object.name_any(), namespace = object.namespace(), %error, ?pause, "reconcile failed");
         Action::requeue(pause)
     }

@@ -21,14 +21,14 @@ use crate::domain::resources::{Capacity, HostPort};
 const PASSED_OVER: SignedDuration = SignedDuration::from_secs(60);
 
 /// The instances of one cluster, as the placer sees them.
-pub struct Room {
+pub(super) struct Room {
     instances: Vec<Instance>,
 }
 
 impl Room {
     /// Looks at the instances and at all tasks that hold something of them. To be called while holding
     /// [`Context::placing`].
-    pub async fn observe(context: &Context, cluster: &str) -> Self {
+    pub(super) async fn observe(context: &Context, cluster: &str) -> Self {
         let presence = context.presence().await;
         let mut instances: BTreeMap<String, Instance> = context
             .world
@@ -51,7 +51,7 @@ impl Room {
     ///
     /// # Errors
     /// Says for each instance why it was not suitable.
-    pub fn place(
+    pub(super) fn place(
         &mut self,
         definition: &TaskDefinition,
         service: &str,
@@ -69,14 +69,14 @@ impl Room {
 
 /// What lately went wrong where, so that it is not tried again at once.
 #[derive(Debug, Default)]
-pub struct History {
+pub(super) struct History {
     excluded: BTreeSet<String>,
     unusable: BTreeMap<String, BTreeSet<HostPort>>,
 }
 
 impl History {
     /// Of tasks of the same definition: instances whose agent refused one, and dynamic ports on which one failed to start.
-    pub fn of<'a>(tasks: impl Iterator<Item = &'a Arc<EcsTask>>, definition: &str, now: Timestamp) -> Self {
+    pub(super) fn of<'a>(tasks: impl Iterator<Item = &'a Arc<EcsTask>>, definition: &str, now: Timestamp) -> Self {
         let mut history = Self::default();
         for task in tasks.filter(|task| task.revision_name() == definition) {
             let (Some(status), Some(instance)) = (&task.status, task.instance()) else { continue };
@@ -126,7 +126,7 @@ fn chosen_ports(task: &EcsTask) -> impl Iterator<Item = HostPort> {
 }
 
 /// The chosen ports as a task's spec carries them, in the order of the definition's dynamic mappings.
-pub fn host_ports(definition: &TaskDefinition, placement: &Placement) -> List<task::HostPort, 1000> {
+pub(super) fn host_ports(definition: &TaskDefinition, placement: &Placement) -> List<task::HostPort, 1000> {
     let dynamic = definition.containers.iter().flat_map(|container| {
         container
             .port_mappings

@@ -174,7 +174,7 @@ impl World {
     ///
     /// # Errors
     /// When a watch ended.
-    pub async fn ready(&self) -> Result<(), kube::runtime::reflector::store::WriterDropped> {
+    pub async fn ready(&self) -> Result<(), reflector::store::WriterDropped> {
         self.clusters.store().wait_until_ready().await?;
         self.providers.store().wait_until_ready().await?;
         self.instances.store().wait_until_ready().await?;

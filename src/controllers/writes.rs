@@ -186,7 +186,9 @@ pub async fn delete<K: Ours>(api: &Api<K>, cache: &Cache<K>, object: &K) -> Resu
         preconditions: Some(Preconditions { uid: object.uid(), resource_version: object.resource_version() }),
         ..DeleteParams::background()
     };
-    match api.delete(&object.name_any(), &parameters).await.map(|answer| answer.left()) {
+    let answer = api.delete(&object.name_any(), &parameters).await;
+    #[expect(clippy::redundant_closure_for_method_calls, reason = "the crate of that type is not ours to name")]
+    match answer.map(|answer| answer.left()) {
         Ok(Some(deleting)) if !deleting.finalizers().is_empty() => cache.wrote(deleting),
         Ok(_) => cache.removed(object),
         Err(error) if is_status(&error, 404) => cache.removed(object),

@@ -47,7 +47,7 @@ pub enum ServiceEvent {
 }
 
 impl ServiceEvent {
-    /// The message as DescribeServices shows it for `service`.
+    /// The message as `DescribeServices` shows it for `service`.
     pub fn message(&self, service: &str) -> String {
         let list = |tasks: &[String]| {
             tasks.iter().map(|task| format!("(task {task})")).collect::<Vec<_>>().join(" ")

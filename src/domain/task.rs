@@ -76,7 +76,7 @@ impl FromStr for TaskState {
     }
 }
 
-/// Who or what ended a task (`stopCode` of DescribeTasks).
+/// Who or what ended a task (`stopCode` of `DescribeTasks`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StopCode {
     /// The task never ran.

@@ -19,7 +19,7 @@ use tower::{BoxError, Layer, Service};
 pub const WRITE_DEADLINE: Duration = Duration::from_secs(4);
 
 /// A list of everything may take long on a large cluster.
-const READ_DEADLINE: Duration = Duration::from_secs(60);
+const READ_DEADLINE: Duration = Duration::from_mins(1);
 
 /// Says whether this process may write for the given time from now on.
 pub type Permit = Arc<dyn Fn(Duration) -> bool + Send + Sync>;

@@ -1,5 +1,7 @@
 //! The DaemonSet that puts an agent on each of a cluster's nodes.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::apps::v1::DaemonSet;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, ResourceExt};
@@ -63,10 +65,8 @@ fn name(cluster: &EcsCluster) -> String {
 
 fn wanted(context: &Context, cluster: &EcsCluster, nodes: &NodeInstances) -> Value {
     let labels = json!({names::AGENT_LABEL: "node", names::CLUSTER_LABEL: cluster.name_any()});
-    let mut selector = json!({"kubernetes.io/os": "linux"});
-    for (key, value) in nodes.node_selector.iter() {
-        selector[key] = json!(value);
-    }
+    let mut selector: BTreeMap<&str, &str> = BTreeMap::from([("kubernetes.io/os", "linux")]);
+    selector.extend(nodes.node_selector.iter().map(|(key, value)| (key.as_str(), value.as_str())));
     let reserved = [
         format!("--reserved-cpu={}", nodes.reserved.cpu),
         format!("--reserved-memory={}", nodes.reserved.memory),

@@ -142,7 +142,7 @@ fn normalised(value: Value) -> Value {
             .map(|(name, value)| (name, normalised(value)))
             .collect(),
         Value::Array(items) => items.into_iter().map(normalised).collect(),
-        other => other,
+        other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => other,
     }
 }
 

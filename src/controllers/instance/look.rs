@@ -51,7 +51,7 @@ impl Looker {
         let lost_after = |name: &str| {
             let cluster = instances.get(name).map(|instance| instance.spec.cluster.to_string());
             let cluster = cluster.and_then(|name| context.world.clusters.get(&(String::new(), name)));
-            cluster.map_or(Duration::from_secs(60), |cluster| cluster.spec.lost_after())
+            cluster.map_or(Duration::from_mins(1), |cluster| cluster.spec.lost_after())
         };
         let is_lost = |name: &str| control(name).is_some_and(|control| control.lost);
         let (verdict, disbelieved) = self.watch.judge(&signs, lost_after, is_lost);
@@ -135,13 +135,10 @@ fn of_node(node: &Node) -> Host {
 
 fn of_pod(pod: &Pod) -> Host {
     let status = pod.status.as_ref();
-    match status.and_then(|status| status.phase.as_deref()) {
-        Some("Failed" | "Succeeded") => Host::Gone,
-        _ => {
-            let mut conditions = status.iter().flat_map(|status| status.conditions.iter().flatten());
-            let ready = conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True");
-            if ready { Host::Ready } else { Host::NotReady }
-        }
+    if let Some("Failed" | "Succeeded") = status.and_then(|status| status.phase.as_deref()) { Host::Gone } else {
+        let mut conditions = status.iter().flat_map(|status| status.conditions.iter().flatten());
+        let ready = conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True");
+        if ready { Host::Ready } else { Host::NotReady }
     }
 }
 

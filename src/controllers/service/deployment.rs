@@ -24,7 +24,7 @@ pub(super) struct Current {
     pub(super) number: i64,
     /// `ecs-svc/<digits>`
     pub(super) id: String,
-    /// Name of its EcsServiceRevision.
+    /// Name of its `EcsServiceRevision`.
     pub(super) service_revision: String,
 }
 
@@ -45,11 +45,11 @@ pub(super) async fn current(
 ) -> Result<Step, Error> {
     let uid = service.uid().unwrap_or_default();
     let status = service.status.clone().unwrap_or_default();
-    let content = content(service, scene, &uid);
+    let wanted = content(service, scene, &uid);
     if let Some(primary) = status.deployments.iter().find(|d| d.status == DeploymentState::Primary) {
         let key = (service.namespace().unwrap_or_default(), primary.service_revision.to_string());
         let recorded = context.world.service_revisions.get(&key);
-        if recorded.is_some_and(|recorded| same(&recorded.spec, &content)) {
+        if recorded.is_some_and(|recorded| same(&recorded.spec, &wanted)) {
             return Ok(Step::Settled(Current {
                 number: primary.number,
                 id: primary.id.to_string(),
@@ -57,7 +57,7 @@ pub(super) async fn current(
             }));
         }
     }
-    let revision = snapshot(context, service, content, next_number(context, service, scene, &uid)).await?;
+    let revision = snapshot(context, service, wanted, next_number(context, service, scene, &uid)).await?;
     let number = revision.spec.number;
     let deployment = DeploymentStatus {
         id: ids::deployment_id(&uid, number).into(),
@@ -100,7 +100,7 @@ fn next_number(context: &Context, service: &EcsService, scene: &Scene, uid: &str
     snapshots.chain(tasks).chain([recorded]).max().unwrap_or(0) + 1
 }
 
-/// All that starts a deployment (ECS API Reference, UpdateService), with number 0.
+/// All that starts a deployment (ECS API Reference, `UpdateService`), with number 0.
 fn content(service: &EcsService, scene: &Scene, uid: &str) -> EcsServiceRevisionSpec {
     let spec = &service.spec;
     EcsServiceRevisionSpec {
@@ -139,7 +139,7 @@ fn same(recorded: &EcsServiceRevisionSpec, content: &EcsServiceRevisionSpec) -> 
 async fn snapshot(
     context: &Context,
     service: &EcsService,
-    content: EcsServiceRevisionSpec,
+    wanted: EcsServiceRevisionSpec,
     first: i64,
 ) -> Result<Arc<EcsServiceRevision>, Error> {
     let api: Api<EcsServiceRevision> = api_of(&context.client, service.namespace());
@@ -152,7 +152,7 @@ async fn snapshot(
                 owner_references: Some(vec![owner(service)]),
                 ..ObjectMeta::default()
             },
-            spec: EcsServiceRevisionSpec { number, ..content.clone() },
+            spec: EcsServiceRevisionSpec { number, ..wanted.clone() },
             status: None,
         };
         match create(&api, &context.world.service_revisions, &revision).await.map_err(doing("create service revision"))? {

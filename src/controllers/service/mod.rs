@@ -53,7 +53,7 @@ pub async fn reconcile(service: Arc<EcsService>, context: Arc<Context>) -> Resul
     };
     let uid = service.uid().unwrap_or_default();
     let burned = context.unreported(&uid, |unreported| unreported.burned.clone());
-    let wanted = scene.wanted(&service, current.number);
+    let wanted = observe::wanted(&service, current.number);
     let plan = scheduler::plan(&wanted, &current.id, &scene.tasks, &burned, now);
     Span::current().record("starts", plan.starts.len()).record("stops", plan.stops.len());
     let done = act::act(&context, &service, &scene, &current, &plan).await;

@@ -206,23 +206,21 @@ fn snapshot(
     })
 }
 
-impl Scene {
-    /// What the service wants of `deployment`. Defaults: ECS API Reference, DeploymentConfiguration.
-    pub(super) fn wanted(&self, service: &EcsService, deployment: i64) -> Wanted {
-        let percents = service.spec.deployment_configuration.as_ref();
-        let percent = |value: Option<i32>, default| value.and_then(|value| u32::try_from(value).ok()).unwrap_or(default);
-        let healthy_after = service
-            .spec
-            .extensions
-            .as_ref()
-            .and_then(|extensions| u64::try_from(extensions.healthy_after_seconds?).ok());
-        Wanted {
-            desired: desired(service),
-            minimum_healthy_percent: percent(percents.and_then(|p| p.minimum_healthy_percent), 100),
-            maximum_percent: percent(percents.and_then(|p| p.maximum_percent), 200),
-            healthy_after: healthy_after.map_or(HEALTHY_AFTER, Duration::from_secs),
-            deployment,
-        }
+/// What the service wants of `deployment`. Defaults: ECS API Reference, `DeploymentConfiguration`.
+pub(super) fn wanted(service: &EcsService, deployment: i64) -> Wanted {
+    let percents = service.spec.deployment_configuration.as_ref();
+    let percent = |value: Option<i32>, default| value.and_then(|value| u32::try_from(value).ok()).unwrap_or(default);
+    let healthy_after = service
+        .spec
+        .extensions
+        .as_ref()
+        .and_then(|extensions| u64::try_from(extensions.healthy_after_seconds?).ok());
+    Wanted {
+        desired: desired(service),
+        minimum_healthy_percent: percent(percents.and_then(|p| p.minimum_healthy_percent), 100),
+        maximum_percent: percent(percents.and_then(|p| p.maximum_percent), 200),
+        healthy_after: healthy_after.map_or(HEALTHY_AFTER, Duration::from_secs),
+        deployment,
     }
 }
 

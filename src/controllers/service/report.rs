@@ -1,7 +1,7 @@
 //! What a service shows of itself: counts, deployments, events and conditions, written when something other than time
 //! changed.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -173,7 +173,7 @@ fn deployments(
     happened: &mut Vec<Happened>,
 ) -> Vec<DeploymentStatus> {
     let mut shown = Vec::new();
-    for recorded in status.deployments.iter() {
+    for recorded in &status.deployments {
         let mut deployment = recorded.clone();
         let mine = || scene.tasks.iter().filter(|task| task.deployment == deployment.number);
         let (running, pending) = counts(mine());
@@ -273,7 +273,7 @@ fn last_failure(scene: &Scene) -> Option<String> {
     let status = scene.objects.get(&last.name)?.status.as_ref()?;
     let container = status.containers.iter().find_map(|container| container.reason.as_ref());
     let reasons: Vec<&str> =
-        [status.stopped_reason.as_ref(), container].into_iter().flatten().map(|reason| reason.as_str()).collect();
+        [status.stopped_reason.as_ref(), container].into_iter().flatten().map(Str::as_str).collect();
     Some(reasons.join(": "))
 }
 
@@ -307,15 +307,15 @@ async fn add_events(
 ) {
     let name = service.name_any();
     let uid = service.uid().unwrap_or_default();
-    let mut told: BTreeMap<String, ()> = status
+    let mut told: BTreeSet<String> = status
         .events
         .iter()
         .filter(|event| now.duration_since(event.created_at.0) < REPEATED_AFTER)
-        .map(|event| (event.message.to_string(), ()))
+        .map(|event| event.message.to_string())
         .collect();
     for event in happened {
         let message = event.message(&name);
-        let repeats = matches!(event, Happened::SteadyState) || told.insert(message.clone(), ()).is_none();
+        let repeats = matches!(event, Happened::SteadyState) || told.insert(message.clone());
         if repeats {
             context.tell(service, event.is_warning(), event.reason(), &message).await;
             context.unreported(&uid, |unreported| unreported.events.push(message));

@@ -1,4 +1,4 @@
-//! Binds a task that a person made, as RunTask does: to an instance that has room, at once, or not at all.
+//! Binds a task that a person made, as `RunTask` does: to an instance that has room, at once, or not at all.
 
 use kube::runtime::controller::Action;
 use kube::{Api, ResourceExt};
@@ -25,7 +25,7 @@ enum Obstacle {
     Fails(String),
 }
 
-/// Binds, or writes STOPPED / TaskFailedToStart with the reason.
+/// Binds, or writes STOPPED / `TaskFailedToStart` with the reason.
 pub(super) async fn bind(context: &Context, api: &Api<EcsTask>, task: &EcsTask) -> Result<Action, Error> {
     if task.is_stopped() {
         return super::retire::collect(context, api, task).await;

@@ -69,10 +69,10 @@ fn has_no_containers(task: &EcsTask) -> bool {
 /// A task that never got an instance has nothing that could run.
 async fn end_unbound(context: &Context, api: &Api<EcsTask>, task: &EcsTask) -> Result<Action, Error> {
     if !task.is_stopped() {
-        let stop = task.spec.stop.as_ref().map(Stop::from).unwrap_or_else(|| Stop {
+        let stop = task.spec.stop.as_ref().map_or_else(|| Stop {
             code: StopCode::UserInitiated,
             reason: events::STOPPED_BY_USER.to_owned(),
-        });
+        }, Stop::from);
         write_stopped(context, api, task, &stop).await?;
     }
     set_finalizer(api, &context.world.tasks, task, names::TASK_FINALIZER, false).await?;

@@ -87,7 +87,7 @@ pub struct PortMapping {
     pub protocol: Protocol,
 }
 
-/// Container health check (ECS API Reference, HealthCheck).
+/// Container health check (ECS API Reference, `HealthCheck`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HealthCheck {
     /// Starts with `CMD` or `CMD-SHELL`.

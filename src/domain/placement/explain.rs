@@ -25,7 +25,7 @@ pub enum Unsuitable {
 }
 
 impl Unsuitable {
-    /// ECS's code, as RunTask's `failures[].reason` gives it.
+    /// ECS's code, as `RunTask`'s `failures[].reason` gives it.
     pub const fn code(self) -> &'static str {
         match self {
             Self::Draining => "DRAINING",

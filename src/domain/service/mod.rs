@@ -1,7 +1,7 @@
 //! The service scheduler's decisions: how many tasks to start and which to stop, and when to look again.
 //!
 //! [`plan`] is one pure function from what is wanted and what is there to steps. Rules: ECS API Reference,
-//! DeploymentConfiguration, and the Developer Guide's "Rolling update" and "Service throttle logic".
+//! `DeploymentConfiguration`, and the Developer Guide's "Rolling update" and "Service throttle logic".
 
 mod planner;
 mod throttle;

@@ -93,7 +93,7 @@ pub fn plan(
         .min();
     plan.steady = live == wanted.desired()
         && new.len() == live
-        && new.iter().all(|task| healthy(&task))
+        && new.iter().all(healthy)
         && plan.stops.is_empty();
     plan.blocked = plan.stops.is_empty()
         && plan.starts.is_empty()

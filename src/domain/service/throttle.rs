@@ -12,10 +12,10 @@ use super::{Task, Wanted};
 use crate::domain::task::{StopCode, TaskState};
 
 /// Longest pause between two attempts to start tasks that never ran.
-const LONGEST_PAUSE: Duration = Duration::from_secs(27 * 60);
+const LONGEST_PAUSE: Duration = Duration::from_mins(27);
 
 /// Longest pause between two attempts to start tasks that ran and ended soon.
-const LONGEST_PAUSE_AFTER_RUNNING: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE_AFTER_RUNNING: Duration = Duration::from_mins(1);
 
 /// Rounds of early exits that are answered at once.
 const FREE_ROUNDS_AFTER_RUNNING: u32 = 5;

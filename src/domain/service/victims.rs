@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Task;
 
 /// The first `count` of `candidates` to stop, so that the rest stays spread: from the zone with the most active
-/// tasks of the service, there from the instance with the most, there the newest (ECS API Reference, UpdateService).
+/// tasks of the service, there from the instance with the most, there the newest (ECS API Reference, `UpdateService`).
 pub(super) fn most_crowded<'a>(candidates: &[&'a Task], active: &[&Task], count: usize) -> Vec<&'a Task> {
     let mut zones: BTreeMap<Option<&str>, usize> = BTreeMap::new();
     let mut instances: BTreeMap<&str, usize> = BTreeMap::new();
@@ -26,10 +26,8 @@ pub(super) fn most_crowded<'a>(candidates: &[&'a Task], active: &[&Task], count:
             break;
         };
         left.remove(index);
-        for crowd in [zones.get_mut(&task.zone.as_deref()), instances.get_mut(task.instance.as_str())] {
-            if let Some(crowd) = crowd {
-                *crowd = crowd.saturating_sub(1);
-            }
+        for crowd in [zones.get_mut(&task.zone.as_deref()), instances.get_mut(task.instance.as_str())].into_iter().flatten() {
+            *crowd = crowd.saturating_sub(1);
         }
         chosen.push(task);
     }

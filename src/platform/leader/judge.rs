@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// What a Lease says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
+pub(super) struct Record {
     /// Who leads; empty after a release.
     pub holder: String,
     /// Changes with each renewal.
@@ -16,7 +16,7 @@ pub struct Record {
 
 /// A record and when this process first saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Observed {
+pub(super) struct Observed {
     /// The record.
     pub record: Record,
     /// On this process's monotonic clock.
@@ -26,7 +26,7 @@ pub struct Observed {
 impl Observed {
     /// Takes in another look: an unchanged record keeps the time at which it was first seen.
     #[must_use]
-    pub fn update(before: Option<Self>, record: Record, now: Duration) -> Self {
+    pub(super) fn update(before: Option<Self>, record: Record, now: Duration) -> Self {
         match before {
             Some(before) if before.record == record => before,
             Some(_) | None => Self { record, first_seen: now },
@@ -36,7 +36,7 @@ impl Observed {
 
 /// What to do about a Lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub(super) enum Verdict {
     /// Nobody leads: try to.
     Acquire,
     /// We lead: say so again.
@@ -47,7 +47,7 @@ pub enum Verdict {
 
 /// Judges `observed` (`None` where there is no Lease) for the process `me`.
 #[must_use]
-pub fn judge(observed: Option<&Observed>, me: &str, now: Duration) -> Verdict {
+pub(super) fn judge(observed: Option<&Observed>, me: &str, now: Duration) -> Verdict {
     match observed {
         None => Verdict::Acquire,
         Some(Observed { record, .. }) if record.holder.is_empty() => Verdict::Acquire,

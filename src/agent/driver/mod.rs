@@ -1,0 +1,320 @@
+//! The driver: one event loop that observes (API and engine), steps each task that something happened to, and makes
+//! the calls that came out.
+//!
+//! **Expected flow.** Tasks come from a watch, containers from lists every 15 s; nothing is done before both are
+//! there. Events of the engine are hints to look. Each dirty task is stepped; calls and status writes run beside the
+//! loop and report back into it.
+//!
+//! **Guarantees.** One call at a time for each container; one status write at a time for each task, of the newest
+//! report only; nothing of a task that a fresh list of the API knows is ever removed but by that task's own step.
+//!
+//! **Assumptions.** One agent for each instance. Containers with this instance's label were made by its agents.
+//!
+//! **Caveats.** Calls that are under way when the agent ends may still take effect; the next agent finds out.
+
+mod api;
+mod entry;
+mod lanes;
+mod observe;
+mod perform;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use kube::Client;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::engine::EngineState;
+use super::instance::{self, Size};
+use super::metrics::Metrics;
+use super::step::Outcome;
+use super::wanted::{Ledger, Rules};
+use crate::api::names;
+use crate::api::task::EcsTaskStatus;
+use crate::domain::resources::Capacity;
+use crate::platform::clock::Clock;
+use crate::runtime::{ContainerSummary, Engine, Error as EngineError, Hint, Labels};
+use api::{Failure, Found};
+use entry::Entry;
+use lanes::{LIST_INTERVAL, Lanes};
+
+/// A watch is begun anew with a list after this time, whatever it has brought.
+const API_RELIST: Duration = Duration::from_mins(10);
+/// The loop looks around at least this often, which also bounds what a jump of the clock can do.
+const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+/// Status writes under way at once.
+const WRITES: usize = 8;
+/// As many as Docker itself replays; more are no use, because lists bring what was lost.
+const HINTS: usize = 256;
+
+/// What the driver is told from outside.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// For every task.
+    pub rules: Rules,
+    /// Address at which published ports are reachable.
+    pub address: Option<String>,
+    /// What the instance offers.
+    pub size: Size,
+    /// Stopped tasks whose containers are kept.
+    pub stopped_tasks_kept: usize,
+}
+
+/// Why the driver ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A part of it panicked.
+    #[error("a part of the driver failed")]
+    Part(#[from] tokio::task::JoinError),
+    /// The part that looks after the engine ended.
+    #[error("nobody looks after the engine any more")]
+    NoEngineState,
+}
+
+/// News from the engine's events.
+#[derive(Debug)]
+pub(super) enum News {
+    /// Look at this container.
+    Hint(Hint),
+    /// Events begin now: what came before may be lost.
+    Begin,
+}
+
+/// What work that ran beside the loop came to.
+enum Done {
+    Call {
+        uid: String,
+        container: String,
+        outcome: Outcome,
+    },
+    Listed {
+        began: u64,
+        lines: Result<Vec<ContainerSummary>, EngineError>,
+    },
+    Definition {
+        key: (String, String),
+        found: Result<Found, Failure>,
+    },
+    Wrote {
+        uid: String,
+        status: Box<EcsTaskStatus>,
+        result: Result<(), Failure>,
+    },
+}
+
+/// A definition that was asked for.
+enum Definition {
+    Asked,
+    Failed { again_at: Duration },
+    Found(Found),
+}
+
+pub(super) struct Driver {
+    settings: Settings,
+    client: Client,
+    clock: Clock,
+    lanes: Lanes,
+    capacity: Capacity,
+    labels: Labels,
+    metrics: Metrics,
+    book: BTreeMap<String, Entry>,
+    definitions: BTreeMap<(String, String), Definition>,
+    ledger: Ledger,
+    /// The newest list, and whether there was one.
+    lines: Vec<ContainerSummary>,
+    listed: bool,
+    listing: bool,
+    list_at: Duration,
+    /// Tasks that the list under way has brought; `None` between lists.
+    fresh: Option<BTreeSet<String>>,
+    synced: bool,
+    /// Tasks that stand in the API and cannot be read: their containers are left alone.
+    unreadable: BTreeSet<String>,
+    /// Tasks unknown to the API whose containers the last list showed.
+    suspects: BTreeSet<String>,
+    dirty: BTreeSet<String>,
+    jobs: JoinSet<Done>,
+    writing: usize,
+    /// Numbers the calls that ended, to tell which lists began before.
+    changes: u64,
+}
+
+/// Runs the tasks of an instance until `shutdown`.
+pub async fn run(
+    settings: Settings,
+    client: Client,
+    engine: Arc<dyn Engine>,
+    mut state: watch::Receiver<EngineState>,
+    metrics: Metrics,
+    clock: Clock,
+    shutdown: CancellationToken,
+) -> Result<(), Error> {
+    let described = tokio::select! {
+        () = shutdown.cancelled() => return Ok(()),
+        described = state.wait_for(|state| state.info.is_some()) => described.map_err(|_| Error::NoEngineState)?.info.clone(),
+    };
+    let description = described.unwrap_or_default();
+    let capacity = instance::capacity(&description, &settings.size);
+    let lanes = Lanes::new(Arc::clone(&engine), description.cpus);
+    let labels = Labels::from([(
+        names::INSTANCE_DOCKER_LABEL.to_owned(),
+        settings.rules.instance.clone(),
+    )]);
+    let (sender, news) = mpsc::channel(HINTS);
+    let mut driver = Driver {
+        settings,
+        client,
+        clock,
+        lanes,
+        capacity,
+        labels: labels.clone(),
+        metrics,
+        book: BTreeMap::new(),
+        definitions: BTreeMap::new(),
+        ledger: Ledger::default(),
+        lines: Vec::new(),
+        listed: false,
+        listing: false,
+        list_at: Duration::ZERO,
+        fresh: None,
+        synced: false,
+        unreadable: BTreeSet::new(),
+        suspects: BTreeSet::new(),
+        dirty: BTreeSet::new(),
+        jobs: JoinSet::new(),
+        writing: 0,
+        changes: 0,
+    };
+    tokio::select! {
+        () = shutdown.cancelled() => Ok(()),
+        () = listen(engine, labels, sender) => Ok(()),
+        ended = driver.turn(news, state) => ended,
+    }
+}
+
+/// Passes the engine's events on for ever.
+async fn listen(engine: Arc<dyn Engine>, labels: Labels, news: mpsc::Sender<News>) {
+    let mut pause = Duration::from_millis(100);
+    loop {
+        let mut events = engine.events(&labels);
+        if news.send(News::Begin).await.is_err() {
+            return;
+        }
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(hint) => {
+                    pause = Duration::from_millis(100);
+                    if news.send(News::Hint(hint)).await.is_err() {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    info!(%error, "engine events broke off");
+                    break;
+                }
+            }
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(5));
+    }
+}
+
+impl Driver {
+    async fn turn(
+        &mut self,
+        mut news: mpsc::Receiver<News>,
+        state: watch::Receiver<EngineState>,
+    ) -> Result<(), Error> {
+        let watch = |driver: &Self| {
+            api::watch_tasks(driver.client.clone(), &driver.settings.rules.instance)
+        };
+        let mut tasks = watch(self);
+        let mut relist_at = self.clock.monotonic() + API_RELIST;
+        loop {
+            let pause = self
+                .next_wake()
+                .saturating_sub(self.clock.monotonic())
+                .min(LONGEST_SLEEP);
+            tokio::select! {
+                event = tasks.next() => match event {
+                    Some(Ok(event)) => self.watched(event),
+                    Some(Err(error)) => warn!(%error, "cannot watch tasks"),
+                    None => tasks = watch(self),
+                },
+                Some(news) = news.recv() => self.heard(&news),
+                Some(done) = self.jobs.join_next() => self.finished(done?),
+                () = tokio::time::sleep(pause) => {}
+            }
+            if let Some(info) = &state.borrow().info {
+                self.capacity = instance::capacity(info, &self.settings.size);
+            }
+            if self.clock.monotonic() >= relist_at {
+                tasks = watch(self);
+                relist_at = self.clock.monotonic() + API_RELIST;
+            }
+            self.act();
+        }
+    }
+
+    /// Steps whatever something happened to, and starts what is due.
+    fn act(&mut self) {
+        let now = self.clock.monotonic();
+        if !self.listing && self.list_at <= now {
+            self.list();
+        }
+        if self.synced && self.listed {
+            self.settle_definitions();
+            self.step_dirty();
+            self.tidy();
+        }
+        self.write_due();
+        self.metrics
+            .tasks
+            .set(i64::try_from(self.book.len()).unwrap_or(i64::MAX));
+    }
+
+    fn next_wake(&self) -> Duration {
+        let now = self.clock.now();
+        let monotonic = self.clock.monotonic();
+        let calls = self
+            .book
+            .values()
+            .filter_map(|entry| entry.task.as_ref()?.wake(now));
+        let calls = calls
+            .filter_map(|at| Duration::try_from(at.duration_since(now)).ok())
+            .map(|wait| monotonic + wait);
+        let writes = self.book.values().filter_map(Entry::wake);
+        let definitions = self
+            .definitions
+            .values()
+            .filter_map(|definition| match definition {
+                Definition::Failed { again_at } => Some(*again_at),
+                Definition::Asked | Definition::Found(_) => None,
+            });
+        let list = (!self.listing).then_some(self.list_at);
+        calls
+            .chain(writes)
+            .chain(definitions)
+            .chain(list)
+            .min()
+            .unwrap_or(monotonic + LONGEST_SLEEP)
+    }
+
+    /// Looks at all containers of this instance.
+    fn list(&mut self) {
+        self.listing = true;
+        self.list_at = self.clock.monotonic() + LIST_INTERVAL;
+        let engine = self.lanes.engine();
+        let labels = self.labels.clone();
+        let began = self.changes;
+        self.jobs.spawn(async move {
+            let lines = engine.list(&labels).await;
+            Done::Listed { began, lines }
+        });
+    }
+}

@@ -1,0 +1,249 @@
+//! What the driver does: makes tasks of objects, steps them, starts calls and writes, and lets go of what is over.
+
+use std::sync::Arc;
+
+use kube::ResourceExt;
+use tracing::Instrument as _;
+use tracing::{Level, debug, info, span};
+
+use super::api::{self, Found};
+use super::lanes::Work;
+use super::observe::{name_of, of_task};
+use super::{Definition, Done, Driver, WRITES};
+use crate::agent::status;
+use crate::agent::step::Order;
+use crate::agent::task::Task;
+use crate::agent::wanted::Wanted;
+use crate::api::task::EcsTask;
+use crate::domain::ids::{self, RevisionReference};
+use crate::domain::task::TaskState;
+
+impl Driver {
+    /// Makes tasks of the objects that have none yet: first those that run, so that they keep what they hold.
+    pub(super) fn settle_definitions(&mut self) {
+        let open = self.book.iter().filter(|(_, entry)| entry.task.is_none());
+        let mut open: Vec<_> = open
+            .filter_map(|(uid, entry)| {
+                let object = Arc::clone(entry.object.as_ref()?);
+                let has_containers = !of_task(&self.lines, uid).is_empty();
+                let created = object.metadata.creation_timestamp.clone();
+                Some((
+                    !(entry.was_started() || has_containers),
+                    created,
+                    uid.clone(),
+                    object,
+                ))
+            })
+            .collect();
+        open.sort_by(|a, b| (a.0, &a.1, &a.2).cmp(&(b.0, &b.1, &b.2)));
+        for (is_new, _, uid, object) in open {
+            self.settle(&uid, &object, is_new);
+        }
+    }
+
+    fn settle(&mut self, uid: &str, object: &EcsTask, is_new: bool) {
+        let rules = &self.settings.rules;
+        let reported = object.status.as_ref().map(status::read).unwrap_or_default();
+        let mut wanted = match RevisionReference::parse(object.revision_name()) {
+            _ if reported.state == TaskState::Stopped => {
+                Wanted::without_definition(object, 0, "", rules)
+            }
+            Ok(RevisionReference {
+                family,
+                revision: Some(revision),
+            }) => {
+                let key = (
+                    object.namespace().unwrap_or_default(),
+                    ids::revision_object(&family, revision),
+                );
+                match self.definitions.get(&key) {
+                    Some(Definition::Found(Found::Definition(spec))) => {
+                        Wanted::read(object, revision, &family, spec, rules)
+                    }
+                    Some(Definition::Found(Found::NotUnderstood(why))) => {
+                        Wanted::refused(object, revision, &family, why.clone(), rules)
+                    }
+                    Some(Definition::Found(Found::Nothing)) => {
+                        let why =
+                            format!("task definition revision {family}:{revision} does not exist");
+                        Wanted::refused(object, revision, &family, why, rules)
+                    }
+                    Some(Definition::Asked) => return,
+                    Some(Definition::Failed { again_at }) if *again_at > self.clock.monotonic() => {
+                        return;
+                    }
+                    Some(Definition::Failed { .. }) | None => {
+                        self.ask_for(key);
+                        return;
+                    }
+                }
+            }
+            Ok(RevisionReference {
+                family,
+                revision: None,
+            }) => {
+                let why = format!(
+                    "taskDefinition: '{family}' names no revision: give {family}:<revision>"
+                );
+                Wanted::refused(object, 0, &family, why, rules)
+            }
+            Err(error) => Wanted::refused(object, 0, "", error.to_string(), rules),
+        };
+        if reported.state < TaskState::Stopped && wanted.refusal.is_none() {
+            if is_new && wanted.end.is_none() {
+                wanted.refusal = self.ledger.admit(&wanted, self.capacity).err();
+            } else {
+                self.ledger.enter(&wanted);
+            }
+        }
+        let task = Task::new(wanted, reported, &of_task(&self.lines, uid));
+        info!(
+            task = name_of(object),
+            uid,
+            runs = object.revision_name(),
+            refused = task.wanted().refusal,
+            "task taken on"
+        );
+        if let Some(entry) = self.book.get_mut(uid) {
+            entry.task = Some(task);
+        }
+        self.dirty.insert(uid.to_owned());
+    }
+
+    fn ask_for(&mut self, key: (String, String)) {
+        self.definitions.insert(key.clone(), Definition::Asked);
+        let client = self.client.clone();
+        self.jobs.spawn(async move {
+            let found = api::definition(client, key.0.clone(), key.1.clone()).await;
+            Done::Definition { key, found }
+        });
+    }
+
+    /// Steps the tasks that something happened to, and those whose time has come.
+    pub(super) fn step_dirty(&mut self) {
+        let now = self.clock.now();
+        let mut dirty = std::mem::take(&mut self.dirty);
+        // Retries are few: a look at all tasks is cheaper than keeping a second order of them.
+        let waiting = self
+            .book
+            .iter()
+            .filter(|(_, entry)| entry.task.as_ref().is_some_and(Task::waits));
+        dirty.extend(waiting.map(|(uid, _)| uid.clone()));
+        for uid in dirty {
+            let Some(entry) = self.book.get_mut(&uid) else {
+                continue;
+            };
+            let Some(task) = &mut entry.task else {
+                continue;
+            };
+            if let Some(object) = &entry.object {
+                task.tell_to_end(Wanted::end_of(object));
+            }
+            let before = task.report().state;
+            let orders = task.step(now);
+            let after = task.report().state;
+            if before != after {
+                info!(task = entry.name(), uid, from = %before, to = %after, "task moved");
+            }
+            self.start(&uid, orders);
+        }
+    }
+
+    fn start(&mut self, uid: &str, orders: Vec<Order>) {
+        let Some(task) = self.book.get(uid).and_then(|entry| entry.task.as_ref()) else {
+            return;
+        };
+        let wanted = task.wanted();
+        for Order { container, call } in orders {
+            let work = Work {
+                engine_name: task.engine_name(&container).unwrap_or_default().to_owned(),
+                call,
+                spec: wanted
+                    .container(&container)
+                    .map(|found| wanted.spec(found, &self.settings.rules)),
+                pull: wanted.pull,
+            };
+            debug!(uid, container, call = call.as_str(), "call");
+            let span = span!(Level::DEBUG, "call", uid, container, call = call.as_str());
+            self.metrics.call(call.as_str());
+            let lanes = self.lanes.clone();
+            let uid = uid.to_owned();
+            let job = async move {
+                let outcome = lanes.carry_out(work).await;
+                Done::Call {
+                    uid,
+                    container,
+                    outcome,
+                }
+            };
+            self.jobs.spawn(job.instrument(span));
+        }
+    }
+
+    /// Starts the writes that are due.
+    pub(super) fn write_due(&mut self) {
+        let now = self.clock.monotonic();
+        for (uid, entry) in &mut self.book {
+            if self.writing >= WRITES {
+                return;
+            }
+            let due = entry.due(self.settings.address.as_deref(), now);
+            let (Some(status), Some(object)) = (due, entry.object.clone()) else {
+                continue;
+            };
+            entry.writing = true;
+            self.writing += 1;
+            let client = self.client.clone();
+            let uid = uid.clone();
+            self.jobs.spawn(async move {
+                let result = api::write_status(client, &object, &status).await;
+                Done::Wrote {
+                    uid,
+                    status: Box::new(status),
+                    result,
+                }
+            });
+        }
+    }
+
+    /// Lets go of what is over: room of tasks that are down, containers of old tasks, tasks that are gone.
+    pub(super) fn tidy(&mut self) {
+        let mut kept: Vec<_> = Vec::new();
+        let mut over: Vec<String> = Vec::new();
+        for (uid, entry) in &self.book {
+            let Some(task) = &entry.task else {
+                if entry.object.is_none() {
+                    over.push(uid.clone());
+                }
+                continue;
+            };
+            if task.is_down() || task.is_discarded() {
+                self.ledger.release(uid);
+            }
+            if entry.object.is_none() && task.is_discarded() && !entry.writing {
+                over.push(uid.clone());
+            } else if entry.is_accepted_as_stopped() && task.is_down() && task.has_remains() {
+                kept.push((entry.stopped_at(), uid.clone()));
+            }
+        }
+        kept.sort();
+        let surplus = kept.len().saturating_sub(self.settings.stopped_tasks_kept);
+        for (_, uid) in kept.into_iter().take(surplus) {
+            if let Some(task) = self
+                .book
+                .get_mut(&uid)
+                .and_then(|entry| entry.task.as_mut())
+            {
+                task.discard();
+                self.dirty.insert(uid);
+            }
+        }
+        for uid in over {
+            self.book.remove(&uid);
+        }
+        // Definitions are kept while a task of theirs may come: as long as there are tasks at all.
+        if self.book.is_empty() {
+            self.definitions.clear();
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! The agent of a container instance: runs the tasks that are bound to it as containers of its Docker Engine.
+//!
+//! [`step`] decides, as a pure function; the [`driver`] observes and carries out; [`engine`], [`instance`] and
+//! [`lease`] say how the instance is. The agent keeps nothing on disk: what it must not forget stands in the names
+//! and labels of containers and in the tasks' statuses, so that it can be killed at any moment.
+
+pub mod driver;
+pub mod engine;
+pub mod instance;
+pub mod lease;
+pub mod metrics;
+pub mod status;
+pub mod step;
+pub mod task;
+pub mod wanted;
+
+use std::sync::Arc;
+
+use kube::Client;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::platform::clock::Clock;
+use crate::runtime::Engine;
+use engine::EngineState;
+use instance::Identity;
+use lease::Heartbeat;
+use metrics::Metrics;
+
+/// What an agent is told from outside.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Whose heartbeat it is.
+    pub heartbeat: Heartbeat,
+    /// What it says of its instance.
+    pub identity: Identity,
+    /// How it runs tasks.
+    pub driver: driver::Settings,
+    /// Path of the engine's socket, for messages.
+    pub socket: String,
+}
+
+/// Runs an agent until `shutdown`. Its parts run side by side in this one future; the end of any of them is the end
+/// of all.
+pub async fn run(
+    settings: Settings,
+    client: Client,
+    engine: Arc<dyn Engine>,
+    metrics: Metrics,
+    clock: Clock,
+    shutdown: CancellationToken,
+) -> Result<(), driver::Error> {
+    let (sender, state) = watch::channel(EngineState::default());
+    let driver = driver::run(
+        settings.driver,
+        client.clone(),
+        Arc::clone(&engine),
+        state.clone(),
+        metrics,
+        clock,
+        shutdown.clone(),
+    );
+    tokio::select! {
+        () = shutdown.cancelled() => Ok(()),
+        () = engine::look_after(engine, settings.socket, sender) => Ok(()),
+        () = instance::keep_reported(settings.identity, client.clone(), state, clock) => Ok(()),
+        () = lease::beat(settings.heartbeat, client, clock) => Ok(()),
+        ended = driver => ended,
+    }
+}

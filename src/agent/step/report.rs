@@ -1,0 +1,219 @@
+//! All that is told of a task. It is the agent's whole memory of it: after a restart it is read back from the
+//! API, so that times and reasons that were told once stay.
+
+use jiff::Timestamp;
+
+use crate::agent::wanted::Wanted;
+use crate::domain::definition::Container;
+use crate::domain::task::{Health, Stop, TaskState};
+use crate::runtime::{ContainerState, ContainerView, PublishedPort};
+
+const OUT_OF_MEMORY: &str = "OutOfMemoryError: Container killed due to memory usage";
+const CANNOT_PULL: &str = "CannotPull";
+
+/// What is told of a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskReport {
+    /// `lastStatus`
+    pub state: TaskState,
+    /// Why it is to end; `desiredStatus` is STOPPED from then on.
+    pub stop: Option<Stop>,
+    /// `healthStatus`
+    pub health: Health,
+    /// In the order of the definition.
+    pub containers: Vec<ContainerReport>,
+    /// When it was accepted.
+    pub created_at: Option<Timestamp>,
+    /// When the first pull began.
+    pub pull_started_at: Option<Timestamp>,
+    /// When the last pull ended.
+    pub pull_stopped_at: Option<Timestamp>,
+    /// When all containers had started.
+    pub started_at: Option<Timestamp>,
+    /// Since when it has been healthy without a break.
+    pub healthy_since: Option<Timestamp>,
+    /// When it was decided that it ends.
+    pub stopping_at: Option<Timestamp>,
+    /// When its first essential container ended.
+    pub execution_stopped_at: Option<Timestamp>,
+    /// When nothing of it lived any more.
+    pub stopped_at: Option<Timestamp>,
+}
+
+/// What is told of a container.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ContainerReport {
+    /// Name in the definition.
+    pub name: String,
+    /// Image as written.
+    pub image: String,
+    /// Digest of the image.
+    pub image_digest: Option<String>,
+    /// Docker's id.
+    pub runtime_id: Option<String>,
+    /// `lastStatus`
+    pub status: ContainerStatus,
+    /// Once it ran and ended.
+    pub exit_code: Option<i64>,
+    /// What went wrong.
+    pub reason: Option<String>,
+    /// Ports of the instance that lead to it.
+    pub bindings: Vec<PublishedPort>,
+    /// Result of its health check.
+    pub health: Health,
+    /// CPU units.
+    pub cpu: u32,
+    /// Hard limit in MiB.
+    pub memory: Option<u32>,
+    /// Soft limit in MiB.
+    pub memory_reservation: Option<u32>,
+}
+
+/// `lastStatus` of a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum ContainerStatus {
+    /// Not started.
+    #[default]
+    Pending,
+    /// Runs.
+    Running,
+    /// Ended, or never will run. Final.
+    Stopped,
+}
+
+impl Default for TaskReport {
+    fn default() -> Self {
+        Self {
+            state: TaskState::Provisioning,
+            stop: None,
+            health: Health::Unknown,
+            containers: Vec::new(),
+            created_at: None,
+            pull_started_at: None,
+            pull_stopped_at: None,
+            started_at: None,
+            healthy_since: None,
+            stopping_at: None,
+            execution_stopped_at: None,
+            stopped_at: None,
+        }
+    }
+}
+
+impl TaskReport {
+    /// The report of a container, new where there is none yet.
+    pub(super) fn entry(&mut self, container: &Container) -> &mut ContainerReport {
+        let at = self
+            .containers
+            .iter()
+            .position(|report| report.name == container.name)
+            .unwrap_or_else(|| {
+                self.containers.push(ContainerReport {
+                    name: container.name.clone(),
+                    image: container.image.clone(),
+                    cpu: container.cpu,
+                    memory: container.memory,
+                    memory_reservation: container.memory_reservation,
+                    ..ContainerReport::default()
+                });
+                self.containers.len() - 1
+            });
+        #[expect(clippy::indexing_slicing, reason = "found or pushed just now")]
+        &mut self.containers[at]
+    }
+
+    fn container(&self, name: &str) -> Option<&ContainerReport> {
+        self.containers.iter().find(|report| report.name == name)
+    }
+
+    pub(super) fn is_stopped(&self, name: &str) -> bool {
+        self.container(name)
+            .is_some_and(|report| report.status == ContainerStatus::Stopped)
+    }
+
+    pub(super) fn has_exit_code(&self, name: &str) -> bool {
+        self.container(name)
+            .is_some_and(|report| report.exit_code.is_some())
+    }
+
+    pub(super) fn failed_to_pull(&self, name: &str) -> bool {
+        let reason = self
+            .container(name)
+            .and_then(|report| report.reason.as_deref());
+        reason.is_some_and(|reason| reason.starts_with(CANNOT_PULL))
+    }
+
+    /// Whether the container was created, as far as was told.
+    pub(super) fn exists(&self, name: &str) -> bool {
+        self.container(name)
+            .is_some_and(|report| report.runtime_id.is_some())
+    }
+
+    /// Whether the container runs, or has run; a finished one that is not essential does not hold its task back.
+    pub(super) fn has_run_its_part(&self, container: &Container) -> bool {
+        self.container(&container.name)
+            .is_some_and(|report| match report.status {
+                ContainerStatus::Pending => false,
+                ContainerStatus::Running => true,
+                ContainerStatus::Stopped => !container.essential || report.exit_code.is_some(),
+            })
+    }
+
+    pub(super) fn end_container(&mut self, name: &str, reason: Option<String>) {
+        let open = |report: &&mut ContainerReport| {
+            report.name == name && report.status != ContainerStatus::Stopped
+        };
+        if let Some(report) = self.containers.iter_mut().find(open) {
+            report.status = ContainerStatus::Stopped;
+            report.reason = reason;
+        }
+    }
+
+    /// Health of the task from its essential containers with a check. A task that ended keeps what it had.
+    pub(super) fn judge_health(&mut self, wanted: &Wanted, now: Timestamp) {
+        let checked = wanted.definition.containers.iter();
+        let checked =
+            checked.filter(|container| container.essential && container.health_check.is_some());
+        let health = |container: &Container| {
+            self.container(&container.name)
+                .map_or(Health::Unknown, |it| it.health)
+        };
+        self.health = Health::of_task(checked.map(health));
+        match self.health {
+            Health::Healthy => {
+                self.healthy_since.get_or_insert(now);
+            }
+            Health::Unknown | Health::Unhealthy => self.healthy_since = None,
+        }
+    }
+
+    /// Nothing lives any more.
+    pub(super) fn finish(&mut self, now: Timestamp) {
+        self.stopped_at.get_or_insert(now);
+        for report in &mut self.containers {
+            report.status = ContainerStatus::Stopped;
+        }
+    }
+}
+
+impl ContainerReport {
+    /// Takes in what the engine shows.
+    pub(super) fn observe(&mut self, view: &ContainerView, has_check: bool) {
+        self.runtime_id = Some(view.id.clone());
+        match view.state {
+            ContainerState::Created | ContainerState::Removing | ContainerState::Unknown => {}
+            ContainerState::Running | ContainerState::Paused | ContainerState::Restarting => {
+                self.status = ContainerStatus::Running;
+                self.bindings.clone_from(&view.ports);
+                if has_check {
+                    self.health = view.health;
+                }
+            }
+            ContainerState::Exited | ContainerState::Dead => {
+                self.status = ContainerStatus::Stopped;
+                self.exit_code = view.exit_code;
+                self.reason = view.oom_killed.then(|| OUT_OF_MEMORY.to_owned());
+            }
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! One task as the agent holds it: what is wanted, what is known, what was reported. Pure, so that the driver, the
+//! simulator and the property tests run the same thing.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::step::{self, Containers, Keep, Known, Order, Outcome, Seen, TaskReport};
+use super::wanted::Wanted;
+use crate::domain::task::{Stop, TaskState};
+use crate::runtime::{ContainerSummary, Hint};
+
+/// Containers of one task in a list, by name in the definition.
+pub type Listed<'a> = BTreeMap<&'a str, &'a ContainerSummary>;
+
+/// A task of this instance.
+#[derive(Debug, Clone)]
+pub struct Task {
+    wanted: Wanted,
+    containers: Containers,
+    report: TaskReport,
+    keep: Keep,
+}
+
+impl Task {
+    /// A task that was `reported` like this and of which a list showed these containers.
+    #[must_use]
+    pub fn new(wanted: Wanted, reported: TaskReport, listed: &Listed<'_>) -> Self {
+        let mut task = Self {
+            wanted,
+            containers: Containers::new(),
+            report: reported,
+            keep: Keep::Ended,
+        };
+        task.cover(listed);
+        task
+    }
+
+    /// What is wanted of it.
+    #[must_use]
+    pub const fn wanted(&self) -> &Wanted {
+        &self.wanted
+    }
+
+    /// What is known of it now.
+    #[must_use]
+    pub const fn report(&self) -> &TaskReport {
+        &self.report
+    }
+
+    /// It is to end, if there is an end: the first one stays.
+    pub fn tell_to_end(&mut self, end: Option<Stop>) {
+        if self.wanted.end.is_none() {
+            self.wanted.end = end;
+        }
+    }
+
+    /// Somebody else declared it STOPPED: what lives of it is put down, and the report is theirs.
+    pub fn declared_stopped(&mut self, report: TaskReport) {
+        if self.report.state < TaskState::Stopped {
+            self.report = report;
+        }
+    }
+
+    /// Nothing of it may stay with the engine.
+    pub const fn discard(&mut self) {
+        self.keep = Keep::Nothing;
+    }
+
+    /// Whether nothing of it may stay, and nothing does.
+    #[must_use]
+    pub fn is_discarded(&self) -> bool {
+        let absent =
+            |known: &Known| known.doing.is_none() && matches!(known.seen, Seen::Absent { .. });
+        self.keep == Keep::Nothing && self.containers.values().all(absent)
+    }
+
+    /// Whether containers of it are, or may be, with the engine.
+    #[must_use]
+    pub fn has_remains(&self) -> bool {
+        self.keep == Keep::Ended
+            && self
+                .containers
+                .values()
+                .any(|known| !matches!(known.seen, Seen::Absent { .. }))
+    }
+
+    /// Whether none of its containers lives, so that it holds nothing any more.
+    #[must_use]
+    pub fn is_down(&self) -> bool {
+        self.report.state == TaskState::Stopped && self.containers.values().all(Known::is_down)
+    }
+
+    /// Takes in a list that began when `began` was the number of the newest change.
+    pub fn listed(&mut self, listed: &Listed<'_>, began: u64) {
+        self.cover(listed);
+        for (name, known) in &mut self.containers {
+            known.listed(listed.get(name.as_str()).copied(), began);
+        }
+    }
+
+    /// Something happened to a container, by its name in the engine. Says whether it is one of this task.
+    pub fn hinted(&mut self, hint: &Hint) -> bool {
+        let found = self
+            .containers
+            .values_mut()
+            .find(|known| known.engine_name == hint.container);
+        found.map(|known| known.hinted(hint.activity)).is_some()
+    }
+
+    /// Decides the next calls. They count as under way from now on.
+    pub fn step(&mut self, now: Timestamp) -> Vec<Order> {
+        let step = step::step(&self.wanted, &self.containers, &self.report, self.keep, now);
+        self.report = step.report;
+        for order in &step.orders {
+            if let Some(known) = self.containers.get_mut(&order.container) {
+                known.doing = Some(order.call);
+            }
+        }
+        step.orders
+    }
+
+    /// Takes in what a call came to; `change` numbers it.
+    pub fn done(&mut self, container: &str, outcome: Outcome, change: u64, now: Timestamp) {
+        if let Some(known) = self.containers.get_mut(container) {
+            known.done(container, outcome, &self.wanted, change, now);
+        }
+    }
+
+    /// Name of a container in the engine.
+    #[must_use]
+    pub fn engine_name(&self, container: &str) -> Option<&str> {
+        self.containers
+            .get(container)
+            .map(|known| known.engine_name.as_str())
+    }
+
+    /// When it should be stepped again although nothing happened.
+    #[must_use]
+    pub fn wake(&self, now: Timestamp) -> Option<Timestamp> {
+        let waiting = self
+            .containers
+            .values()
+            .filter(|known| known.doing.is_none());
+        waiting
+            .filter_map(|known| known.retry_at)
+            .filter(|at| *at > now)
+            .min()
+    }
+
+    /// Whether a call waits for its time.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.containers
+            .values()
+            .any(|known| known.doing.is_none() && known.retry_at.is_some())
+    }
+
+    /// Every container of the definition and of the list has an entry.
+    fn cover(&mut self, listed: &Listed<'_>) {
+        for container in &self.wanted.definition.containers {
+            if !self.containers.contains_key(&container.name) {
+                let known = match listed.get(container.name.as_str()) {
+                    Some(line) => Known::new(line.name.clone(), Seen::Unknown),
+                    None => Known::new(
+                        self.wanted.engine_name(&container.name),
+                        Seen::Absent { looks: 1 },
+                    ),
+                };
+                self.containers.insert(container.name.clone(), known);
+            }
+        }
+        for (name, line) in listed {
+            if !self.containers.contains_key(*name) {
+                self.containers.insert(
+                    (*name).to_owned(),
+                    Known::new(line.name.clone(), Seen::Unknown),
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! An engine for tests: a [`ModelEngine`] behind the [`Engine`] trait, with faults on order.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt, future, stream};
+use tokio::sync::broadcast;
+
+use super::model::ModelEngine;
+use super::{
+    Answer, ContainerSpec, ContainerSummary, ContainerView, Created, Engine, EngineInfo, Error,
+    Hint, Image, Labels, PullProgress,
+};
+use crate::platform::clock::Clock;
+
+/// Hints that wait for a slow listener; more are lost, as Docker loses them.
+const HINTS: usize = 256;
+
+/// Kinds of calls, to order a fault for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Call {
+    /// `list`
+    List,
+    /// `inspect`
+    Inspect,
+    /// `create`
+    Create,
+    /// `start`
+    Start,
+    /// `stop`
+    Stop,
+    /// `remove`
+    Remove,
+    /// `pull`
+    Pull,
+}
+
+/// What goes wrong with a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// It takes effect, and the answer is lost.
+    LostAnswer,
+    /// It never arrives.
+    LostRequest,
+    /// It never answers and has no effect.
+    Hang,
+    /// The engine refuses it.
+    Refusal(Error),
+}
+
+/// A scriptable engine in memory.
+#[derive(Debug)]
+pub struct Fake {
+    clock: Clock,
+    state: Mutex<State>,
+    hints: broadcast::Sender<Hint>,
+}
+
+#[derive(Debug)]
+struct State {
+    model: ModelEngine,
+    info: EngineInfo,
+    reachable: bool,
+    deaf: bool,
+    faults: Vec<(Call, Fault)>,
+    calls: Vec<Call>,
+}
+
+impl Fake {
+    /// An engine of two cores and 4 GiB.
+    #[must_use]
+    pub fn new(model: ModelEngine, clock: Clock) -> Self {
+        let info = EngineInfo {
+            id: "FAKE".to_owned(),
+            boot_id: Some("boot-1".to_owned()),
+            version: "20.10.24".to_owned(),
+            api_version: "1.41".to_owned(),
+            cpus: 2,
+            memory: 4 << 30,
+            os_type: "linux".to_owned(),
+            operating_system: "Fake".to_owned(),
+            architecture: "x86_64".to_owned(),
+            pids: Some(32_768),
+            cgroup_version: Some("2".to_owned()),
+        };
+        let state = State {
+            model,
+            info,
+            reachable: true,
+            deaf: false,
+            faults: Vec::new(),
+            calls: Vec::new(),
+        };
+        Self {
+            clock,
+            state: Mutex::new(state),
+            hints: broadcast::channel(HINTS).0,
+        }
+    }
+
+    /// Changes the model, and sends the hints that come of it.
+    pub fn with<T>(&self, change: impl FnOnce(&mut ModelEngine, jiff::Timestamp) -> T) -> T {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        let result = change(&mut state.model, now);
+        self.announce(&mut state);
+        result
+    }
+
+    /// The next call of this kind meets this fault. Several orders are served in turn.
+    pub fn order(&self, call: Call, fault: Fault) {
+        self.lock().faults.push((call, fault));
+    }
+
+    /// Whether anybody answers at the socket.
+    pub fn set_reachable(&self, reachable: bool) {
+        self.lock().reachable = reachable;
+    }
+
+    /// Whether events get lost.
+    pub fn set_deaf(&self, deaf: bool) {
+        self.lock().deaf = deaf;
+    }
+
+    /// Calls that arrived, in order.
+    #[must_use]
+    pub fn calls(&self) -> Vec<Call> {
+        self.lock().calls.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn announce(&self, state: &mut State) {
+        for hint in state.model.take_hints() {
+            // Without listeners there is nobody to tell.
+            if !state.deaf && self.hints.send(hint).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        if self.lock().reachable {
+            Ok(())
+        } else {
+            Err(gone())
+        }
+    }
+
+    async fn call<T>(
+        &self,
+        kind: Call,
+        act: impl FnOnce(&mut ModelEngine, jiff::Timestamp) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.check()?;
+        let fault = {
+            let mut state = self.lock();
+            state.calls.push(kind);
+            let at = state.faults.iter().position(|(call, _)| *call == kind);
+            at.map(|at| state.faults.remove(at).1)
+        };
+        match fault {
+            None => self.with(act),
+            Some(Fault::LostAnswer) => self.with(act).and_then(|_| Err(gone())),
+            Some(Fault::LostRequest) => Err(gone()),
+            Some(Fault::Hang) => future::pending().await,
+            Some(Fault::Refusal(error)) => Err(error),
+        }
+    }
+}
+
+fn gone() -> Error {
+    Error::Unreachable {
+        message: "connection reset by peer".to_owned(),
+        no_socket: false,
+    }
+}
+
+impl Engine for Fake {
+    fn info(&self) -> Answer<'_, EngineInfo> {
+        async { self.check().map(|()| self.lock().info.clone()) }.boxed()
+    }
+
+    fn ping(&self) -> Answer<'_, ()> {
+        async { self.check() }.boxed()
+    }
+
+    fn list<'a>(&'a self, labels: &'a Labels) -> Answer<'a, Vec<ContainerSummary>> {
+        self.call(Call::List, |model, now| Ok(model.list(labels, now)))
+            .boxed()
+    }
+
+    fn inspect<'a>(&'a self, name: &'a str) -> Answer<'a, ContainerView> {
+        self.call(Call::Inspect, |model, now| model.inspect(name, now))
+            .boxed()
+    }
+
+    fn create<'a>(&'a self, spec: &'a ContainerSpec) -> Answer<'a, Created> {
+        self.call(Call::Create, |model, now| model.create(spec, now))
+            .boxed()
+    }
+
+    fn start<'a>(&'a self, name: &'a str) -> Answer<'a, ()> {
+        self.call(Call::Start, |model, now| model.start(name, now))
+            .boxed()
+    }
+
+    fn stop<'a>(&'a self, name: &'a str, grace: Duration) -> Answer<'a, ()> {
+        async move {
+            let ends = self
+                .call(Call::Stop, |model, now| model.stop(name, grace, now))
+                .await?;
+            let wait =
+                Duration::try_from(ends.duration_since(self.clock.now())).unwrap_or_default();
+            tokio::time::sleep(wait).await;
+            self.check()?;
+            self.with(ModelEngine::tick);
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn kill<'a>(&'a self, name: &'a str) -> Answer<'a, ()> {
+        self.call(Call::Stop, |model, now| model.kill(name, now))
+            .boxed()
+    }
+
+    fn remove<'a>(&'a self, name: &'a str) -> Answer<'a, ()> {
+        self.call(Call::Remove, |model, now| model.remove(name, now))
+            .boxed()
+    }
+
+    fn pull<'a>(&'a self, image: &'a str) -> BoxStream<'a, Result<PullProgress, Error>> {
+        let pull = self.call(Call::Pull, |model, _| model.pull(image));
+        pull.map(|end| {
+            end.map(|()| PullProgress {
+                status: "Pull complete".to_owned(),
+            })
+        })
+        .into_stream()
+        .boxed()
+    }
+
+    fn image<'a>(&'a self, image: &'a str) -> Answer<'a, Option<Image>> {
+        async move { self.check().map(|()| self.lock().model.image(image)) }.boxed()
+    }
+
+    fn events<'a>(&'a self, _labels: &'a Labels) -> BoxStream<'a, Result<Hint, Error>> {
+        stream::unfold(self.hints.subscribe(), |mut hints| async {
+            loop {
+                match hints.recv().await {
+                    Ok(hint) => return Some((Ok(hint), hints)),
+                    Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    Err(broadcast::error::RecvError::Closed) => return None,
+                }
+            }
+        })
+        .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::contract;
+    use crate::runtime::model::Program;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_fake_keeps_the_contract_of_engines() {
+        let clock = Clock::starting_at(jiff::Timestamp::from_second(1_790_000_000).unwrap());
+        let fake = Fake::new(
+            ModelEngine::default().with_image("workload", Program::default()),
+            clock,
+        );
+        contract::suite(&fake, "workload").await.unwrap();
+    }
+}

@@ -1,0 +1,134 @@
+//! Containers as the agent sees them: one [`Engine`] trait, the Docker Engine behind it, and a model of one.
+//!
+//! The promise of every implementation: an answer is what the engine said. Where the engine could not be asked, or
+//! did not answer in time, the error says so ([`Error::is_unknown`]), and nobody may conclude anything from it.
+
+#[cfg(any(test, feature = "testing"))]
+pub mod contract;
+pub mod docker;
+#[cfg(any(test, feature = "testing"))]
+pub mod fake;
+#[cfg(any(test, feature = "testing"))]
+pub mod model;
+mod view;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+
+pub use view::{
+    Activity, ContainerSpec, ContainerState, ContainerSummary, ContainerView, Created, Dns,
+    EngineInfo, Hint, Image, Network, Pids, Publish, PublishedPort, PullProgress,
+};
+
+/// Labels of a container, or those that a container must have.
+pub type Labels = BTreeMap<String, String>;
+
+/// What a call to the engine comes to.
+pub type Answer<'a, T> = BoxFuture<'a, Result<T, Error>>;
+
+/// One container engine. Every call has a deadline of its own, so that one hung container stops nothing else.
+///
+/// **Guarantees.** `create` is an atomic test-and-set by name. `start`, `stop` and `remove` succeed when what they
+/// ask for is already so. A call that is dropped, or whose answer is lost, may still take effect.
+pub trait Engine: Send + Sync {
+    /// Which engine this is and what it offers.
+    fn info(&self) -> Answer<'_, EngineInfo>;
+
+    /// Whether the engine answers, within two seconds.
+    fn ping(&self) -> Answer<'_, ()>;
+
+    /// All containers that carry `labels`, whatever their state.
+    fn list<'a>(&'a self, labels: &'a Labels) -> Answer<'a, Vec<ContainerSummary>>;
+
+    /// All there is to know of the container called `name`.
+    fn inspect<'a>(&'a self, name: &'a str) -> Answer<'a, ContainerView>;
+
+    /// Creates a container, or says what stands under its name already.
+    fn create<'a>(&'a self, spec: &'a ContainerSpec) -> Answer<'a, Created>;
+
+    /// Starts a container that was created.
+    fn start<'a>(&'a self, name: &'a str) -> Answer<'a, ()>;
+
+    /// Sends the stop signal, and SIGKILL after `grace`; answers when the container has ended.
+    fn stop<'a>(&'a self, name: &'a str, grace: Duration) -> Answer<'a, ()>;
+
+    /// Sends SIGKILL.
+    fn kill<'a>(&'a self, name: &'a str) -> Answer<'a, ()>;
+
+    /// Removes a container that does not run, and its anonymous volumes.
+    fn remove<'a>(&'a self, name: &'a str) -> Answer<'a, ()>;
+
+    /// Pulls an image. The stream ends after the last layer, or with an error; silence is an error too.
+    fn pull<'a>(&'a self, image: &'a str) -> BoxStream<'a, Result<PullProgress, Error>>;
+
+    /// The image of this name that the engine has, if it has one.
+    fn image<'a>(&'a self, image: &'a str) -> Answer<'a, Option<Image>>;
+
+    /// What happens to containers that carry `labels`, from now on. Hints only: some get lost, so list as well.
+    fn events<'a>(&'a self, labels: &'a Labels) -> BoxStream<'a, Result<Hint, Error>>;
+}
+
+/// Why the engine did not do what it was asked, sorted by what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The engine says that there is no such container or image.
+    #[error("{message}")]
+    NotFound {
+        /// In the engine's words.
+        message: String,
+    },
+    /// The engine says that the present state forbids it, such as removing a container that runs.
+    #[error("{message}")]
+    Conflict {
+        /// In the engine's words.
+        message: String,
+    },
+    /// Nobody answered: no socket, connection refused or broken. What was asked may have been done.
+    #[error("the container engine cannot be reached: {message}")]
+    Unreachable {
+        /// What the operating system said.
+        message: String,
+        /// There is no socket at all.
+        no_socket: bool,
+    },
+    /// No answer in time. What was asked may be done at any later moment.
+    #[error("no answer within {after:?}")]
+    Timeout {
+        /// The deadline that passed.
+        after: Duration,
+    },
+    /// The engine refused, for a reason of its own.
+    #[error("{message}")]
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// In the engine's words.
+        message: String,
+    },
+}
+
+impl Error {
+    /// Whether nothing is known: the call may or may not have had its effect, so look before acting.
+    #[must_use]
+    pub const fn is_unknown(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Timeout { .. } => true,
+            Self::NotFound { .. } | Self::Conflict { .. } | Self::Refused { .. } => false,
+        }
+    }
+
+    /// One word for metrics.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } => "NotFound",
+            Self::Conflict { .. } => "Conflict",
+            Self::Unreachable { .. } => "Unreachable",
+            Self::Timeout { .. } => "Timeout",
+            Self::Refused { .. } => "Refused",
+        }
+    }
+}

@@ -1,0 +1,413 @@
+//! A model of a Docker Engine: what containers do, as a pure structure whose clock is an argument.
+//!
+//! The simulator and the property tests drive it directly; [`super::fake::Fake`] puts the [`super::Engine`] trait
+//! around it. It remembers every deed, so that tests can ask what really happened rather than what was reported.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    Activity, ContainerSpec, ContainerState, ContainerSummary, ContainerView, Created, Error, Hint,
+    Image, Labels, Network, PublishedPort,
+};
+use crate::domain::resources::HostPort;
+use crate::domain::task::Health;
+
+/// What containers of an image do once they are started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// Ends by itself after this time.
+    pub runs_for: Option<SignedDuration>,
+    /// Exit code of that end.
+    pub exit_code: i64,
+    /// Time from the stop signal to the end; without it the signal is ignored.
+    pub stops_in: Option<SignedDuration>,
+    /// Cannot be started, with these words.
+    pub start_error: Option<String>,
+}
+
+impl Default for Program {
+    /// Runs for ever and obeys the stop signal at once.
+    fn default() -> Self {
+        Self {
+            runs_for: None,
+            exit_code: 0,
+            stops_in: Some(SignedDuration::ZERO),
+            start_error: None,
+        }
+    }
+}
+
+/// Something that really happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deed {
+    /// A container was created.
+    Created,
+    /// Its processes started.
+    Started,
+    /// Its processes ended.
+    Ended,
+    /// It was removed.
+    Removed,
+}
+
+/// A Docker Engine that exists only as data.
+#[derive(Debug, Clone, Default)]
+pub struct ModelEngine {
+    local: BTreeMap<String, Image>,
+    registry: BTreeMap<String, Image>,
+    programs: BTreeMap<String, Program>,
+    containers: BTreeMap<String, Container>,
+    hints: Vec<Hint>,
+    deeds: Vec<(String, Deed)>,
+    ids: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Container {
+    spec: ContainerSpec,
+    view: ContainerView,
+    created_at: Timestamp,
+    /// When it ends, and with which code.
+    ends: Option<(Timestamp, i64)>,
+}
+
+impl ModelEngine {
+    /// Makes `image` pullable, running `program`.
+    #[must_use]
+    pub fn with_registry(mut self, image: &str, program: Program) -> Self {
+        self.registry.insert(
+            image.to_owned(),
+            Image {
+                id: format!("sha256:{image}"),
+                digest: Some(format!("sha256:of-{image}")),
+            },
+        );
+        self.programs.insert(image.to_owned(), program);
+        self
+    }
+
+    /// Makes `image` present, running `program`.
+    #[must_use]
+    pub fn with_image(mut self, image: &str, program: Program) -> Self {
+        self.local.insert(
+            image.to_owned(),
+            Image {
+                id: format!("sha256:{image}"),
+                digest: None,
+            },
+        );
+        self.programs.insert(image.to_owned(), program);
+        self
+    }
+
+    /// Lets happen what is due at `now`. Every call does it first.
+    pub fn tick(&mut self, now: Timestamp) {
+        let due: Vec<(String, Timestamp, i64)> = self
+            .containers
+            .iter()
+            .filter_map(|(name, container)| {
+                container.ends.map(|(at, code)| (name.clone(), at, code))
+            })
+            .filter(|(_, at, _)| *at <= now)
+            .collect();
+        for (name, at, code) in due {
+            self.end(&name, code, at);
+        }
+    }
+
+    /// Ends a container, as if its process had exited.
+    pub fn end(&mut self, name: &str, code: i64, now: Timestamp) {
+        if let Some(container) = self
+            .containers
+            .get_mut(name)
+            .filter(|container| container.view.state.is_live())
+        {
+            container.view.state = ContainerState::Exited;
+            container.view.exit_code = Some(code);
+            container.view.finished_at = Some(now);
+            container.view.ports.clear();
+            container.ends = None;
+            self.happened(name, Deed::Ended, Activity::Ended);
+        }
+    }
+
+    /// Sets the result of a health check.
+    pub fn set_health(&mut self, name: &str, health: Health) {
+        if let Some(container) = self.containers.get_mut(name) {
+            container.view.health = health;
+            self.hints.push(Hint {
+                container: name.to_owned(),
+                activity: Activity::Health,
+            });
+        }
+    }
+
+    /// Removes a container behind everyone's back, running or not.
+    pub fn vanish(&mut self, name: &str) {
+        if self.containers.remove(name).is_some() {
+            self.happened(name, Deed::Removed, Activity::Removed);
+        }
+    }
+
+    /// The engine crashes and comes back: everything that ran has ended, and nobody is told.
+    pub fn restart(&mut self, now: Timestamp) {
+        let names: Vec<String> = self.containers.keys().cloned().collect();
+        for name in names {
+            self.end(&name, 137, now);
+        }
+        self.hints.clear();
+    }
+
+    /// Takes the hints that have come up.
+    pub fn take_hints(&mut self) -> Vec<Hint> {
+        std::mem::take(&mut self.hints)
+    }
+
+    /// All that really happened, in order, by name of container.
+    #[must_use]
+    pub fn deeds(&self) -> &[(String, Deed)] {
+        &self.deeds
+    }
+
+    /// Containers that run, by name.
+    #[must_use]
+    pub fn live(&self) -> BTreeSet<String> {
+        let live = self
+            .containers
+            .iter()
+            .filter(|(_, container)| container.view.state.is_live());
+        live.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// See [`super::Engine::list`].
+    pub fn list(&mut self, labels: &Labels, now: Timestamp) -> Vec<ContainerSummary> {
+        self.tick(now);
+        self.containers
+            .values()
+            .filter(|container| {
+                labels
+                    .iter()
+                    .all(|(name, value)| container.view.labels.get(name) == Some(value))
+            })
+            .map(|container| ContainerSummary {
+                id: container.view.id.clone(),
+                name: container.view.name.clone(),
+                labels: container.view.labels.clone(),
+                state: container.view.state,
+                health: container.view.health,
+                created_at: container.created_at,
+            })
+            .collect()
+    }
+
+    /// See [`super::Engine::inspect`].
+    pub fn inspect(&mut self, name: &str, now: Timestamp) -> Result<ContainerView, Error> {
+        self.tick(now);
+        self.containers
+            .get(name)
+            .map(|container| container.view.clone())
+            .ok_or_else(|| missing(name))
+    }
+
+    /// See [`super::Engine::create`].
+    pub fn create(&mut self, spec: &ContainerSpec, now: Timestamp) -> Result<Created, Error> {
+        self.tick(now);
+        if let Some(container) = self.containers.get(&spec.name) {
+            return Ok(Created::AlreadyExists(Box::new(container.view.clone())));
+        }
+        let Some(image) = self.local.get(&spec.image) else {
+            return Err(Error::NotFound {
+                message: format!("No such image: {}", spec.image),
+            });
+        };
+        self.ids += 1;
+        let id = format!("{:064x}", self.ids);
+        let view = ContainerView {
+            id: id.clone(),
+            name: spec.name.clone(),
+            labels: spec.labels.clone(),
+            state: ContainerState::Created,
+            exit_code: None,
+            oom_killed: false,
+            error: None,
+            started_at: None,
+            finished_at: None,
+            health: Health::Unknown,
+            ports: Vec::new(),
+            image_id: Some(image.id.clone()),
+        };
+        self.containers.insert(
+            spec.name.clone(),
+            Container {
+                spec: spec.clone(),
+                view,
+                created_at: now,
+                ends: None,
+            },
+        );
+        self.happened(&spec.name, Deed::Created, Activity::Other);
+        Ok(Created::New { id })
+    }
+
+    /// See [`super::Engine::start`]. Like Docker's it starts a container that has ended, too.
+    pub fn start(&mut self, name: &str, now: Timestamp) -> Result<(), Error> {
+        self.tick(now);
+        let taken = self.ports();
+        let container = self.containers.get_mut(name).ok_or_else(|| missing(name))?;
+        if container.view.state.is_live() {
+            return Ok(());
+        }
+        let program = self
+            .programs
+            .get(&container.spec.image)
+            .cloned()
+            .unwrap_or_default();
+        let wanted = container.spec.ports.iter();
+        let clash = wanted
+            .map(|publish| HostPort {
+                protocol: publish.protocol,
+                port: publish.host_port,
+            })
+            .find(|port| container.spec.network == Network::Bridge && taken.contains(port));
+        let problem = program.start_error.or_else(|| {
+            clash.map(|port| {
+                format!("driver failed programming external connectivity on endpoint {name}: Bind for 0.0.0.0:{} failed: port is already allocated", port.port)
+            })
+        });
+        if let Some(message) = problem {
+            container.view.error = Some(message.clone());
+            return Err(Error::Refused {
+                status: 500,
+                message,
+            });
+        }
+        container.view.state = ContainerState::Running;
+        container.view.started_at = Some(now);
+        container.view.exit_code = None;
+        container.view.finished_at = None;
+        container.view.ports = container
+            .spec
+            .ports
+            .iter()
+            .map(|publish| PublishedPort {
+                bind_ip: "0.0.0.0".to_owned(),
+                container_port: publish.container_port,
+                host_port: publish.host_port,
+                protocol: publish.protocol,
+            })
+            .collect();
+        container.ends = program
+            .runs_for
+            .and_then(|lifetime| Some((now.checked_add(lifetime).ok()?, program.exit_code)));
+        self.happened(name, Deed::Started, Activity::Started);
+        self.tick(now);
+        Ok(())
+    }
+
+    /// See [`super::Engine::stop`]. Returns when the container will have ended.
+    pub fn stop(
+        &mut self,
+        name: &str,
+        grace: Duration,
+        now: Timestamp,
+    ) -> Result<Timestamp, Error> {
+        self.tick(now);
+        let container = self.containers.get_mut(name).ok_or_else(|| missing(name))?;
+        if !container.view.state.is_live() {
+            return Ok(now);
+        }
+        let grace = SignedDuration::try_from(grace).unwrap_or(SignedDuration::MAX);
+        let obeys = self
+            .programs
+            .get(&container.spec.image)
+            .and_then(|program| program.stops_in);
+        let (after, code) = match obeys {
+            Some(time) if time <= grace => (time, 143),
+            _ => (grace, 137),
+        };
+        let at = now.checked_add(after).unwrap_or(now);
+        if container.ends.is_none_or(|(ends, _)| at < ends) {
+            container.ends = Some((at, code));
+        }
+        let ends = container.ends.map_or(at, |(ends, _)| ends);
+        self.tick(now);
+        Ok(ends)
+    }
+
+    /// See [`super::Engine::kill`].
+    pub fn kill(&mut self, name: &str, now: Timestamp) -> Result<(), Error> {
+        self.tick(now);
+        self.containers
+            .get(name)
+            .map(drop)
+            .ok_or_else(|| missing(name))?;
+        self.end(name, 137, now);
+        Ok(())
+    }
+
+    /// See [`super::Engine::remove`].
+    pub fn remove(&mut self, name: &str, now: Timestamp) -> Result<(), Error> {
+        self.tick(now);
+        match self.containers.get(name) {
+            None => Ok(()),
+            Some(container) if container.view.state.is_live() => Err(Error::Conflict {
+                message: format!(
+                    "You cannot remove a running container {name}. Stop the container before attempting removal or force remove"
+                ),
+            }),
+            Some(_) => {
+                self.containers.remove(name);
+                self.happened(name, Deed::Removed, Activity::Removed);
+                Ok(())
+            }
+        }
+    }
+
+    /// See [`super::Engine::pull`].
+    pub fn pull(&mut self, image: &str) -> Result<(), Error> {
+        let Some(found) = self.registry.get(image) else {
+            let message = format!(
+                "pull access denied for {image}, repository does not exist or may require 'docker login'"
+            );
+            return Err(Error::NotFound { message });
+        };
+        self.local.insert(image.to_owned(), found.clone());
+        Ok(())
+    }
+
+    /// See [`super::Engine::image`].
+    #[must_use]
+    pub fn image(&self, image: &str) -> Option<Image> {
+        self.local.get(image).cloned()
+    }
+
+    fn ports(&self) -> BTreeSet<HostPort> {
+        let live = self
+            .containers
+            .values()
+            .filter(|container| container.view.state.is_live());
+        live.flat_map(|container| &container.view.ports)
+            .map(|port| HostPort {
+                protocol: port.protocol,
+                port: port.host_port,
+            })
+            .collect()
+    }
+
+    fn happened(&mut self, name: &str, deed: Deed, activity: Activity) {
+        self.deeds.push((name.to_owned(), deed));
+        self.hints.push(Hint {
+            container: name.to_owned(),
+            activity,
+        });
+    }
+}
+
+fn missing(name: &str) -> Error {
+    Error::NotFound {
+        message: format!("No such container: {name}"),
+    }
+}

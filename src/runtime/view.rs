@@ -1,0 +1,285 @@
+//! What goes into an engine and comes out of it, in types of ours.
+//!
+//! They are lenient where they are read: a word that a newer engine says and we do not know becomes `Unknown`, and
+//! never fails the whole answer.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::Labels;
+use crate::domain::definition::HealthCheck;
+use crate::domain::resources::{PIDS_PER_CONTAINER, Protocol};
+use crate::domain::task::Health;
+
+/// All that a container is created from. What has no field here cannot reach the engine.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ContainerSpec {
+    /// Unique within the engine.
+    pub name: String,
+    /// Image reference.
+    pub image: String,
+    /// Labels, ours and the user's.
+    pub labels: Labels,
+    /// Variables of the environment.
+    pub environment: BTreeMap<String, String>,
+    /// Replaces the image's entry point.
+    pub entry_point: Option<Vec<String>>,
+    /// Replaces the image's command.
+    pub command: Option<Vec<String>>,
+    /// `user[:group]`.
+    pub user: Option<String>,
+    /// Working directory inside the container.
+    pub working_directory: Option<String>,
+    /// Relative weight of the CPU.
+    pub cpu_shares: u32,
+    /// Hard limit in MiB.
+    pub memory: Option<u32>,
+    /// Soft limit in MiB.
+    pub memory_reservation: Option<u32>,
+    /// Processes and threads.
+    pub pids: Pids,
+    /// Ports to publish on the instance.
+    pub ports: Vec<Publish>,
+    /// Whose network the container uses.
+    pub network: Network,
+    /// Name resolution inside the container; the engine's own when empty.
+    pub dns: Dns,
+    /// Without one the container has none, whatever its image says.
+    pub health_check: Option<HealthCheck>,
+    /// All the powers of the host.
+    pub privileged: bool,
+}
+
+/// Limit of the processes and threads of a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pids(pub u32);
+
+impl Default for Pids {
+    fn default() -> Self {
+        Self(PIDS_PER_CONTAINER)
+    }
+}
+
+/// Whose network a container uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Network {
+    /// The engine's default bridge.
+    #[default]
+    Bridge,
+    /// The instance's own.
+    Host,
+}
+
+/// A port to publish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Publish {
+    /// Port inside the container.
+    pub container_port: u16,
+    /// Port of the instance; 0 lets the engine choose.
+    pub host_port: u16,
+    /// TCP or UDP.
+    pub protocol: Protocol,
+}
+
+/// Name resolution inside a container.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Dns {
+    /// Addresses of the servers.
+    pub servers: Vec<String>,
+    /// Domains that short names are tried in.
+    pub search: Vec<String>,
+    /// Such as `ndots:5`.
+    pub options: Vec<String>,
+}
+
+/// What a create came to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Created {
+    /// A new container.
+    New {
+        /// Its id.
+        id: String,
+    },
+    /// The name was taken: this is who has it. Look at the labels before taking it for one's own.
+    AlreadyExists(Box<ContainerView>),
+}
+
+/// What a container does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ContainerState {
+    /// Never started, or its start failed.
+    Created,
+    /// Its processes run.
+    Running,
+    /// Its processes are frozen.
+    Paused,
+    /// The engine starts it again by itself; ours never are.
+    Restarting,
+    /// It ran and ended.
+    Exited,
+    /// It ended, and the engine failed to remove it.
+    Dead,
+    /// It is being removed.
+    Removing,
+    /// A word that we do not know: nothing may be concluded.
+    Unknown,
+}
+
+impl ContainerState {
+    /// Reads the engine's word.
+    #[must_use]
+    pub fn read(word: &str) -> Self {
+        match word {
+            "created" => Self::Created,
+            "running" => Self::Running,
+            "paused" => Self::Paused,
+            "restarting" => Self::Restarting,
+            "exited" | "stopped" => Self::Exited,
+            "dead" => Self::Dead,
+            "removing" => Self::Removing,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// Whether processes of the container may run.
+    #[must_use]
+    pub const fn is_live(self) -> bool {
+        match self {
+            Self::Running | Self::Paused | Self::Restarting | Self::Unknown => true,
+            Self::Created | Self::Exited | Self::Dead | Self::Removing => false,
+        }
+    }
+
+    /// Whether the container ran and has ended.
+    #[must_use]
+    pub const fn has_ended(self) -> bool {
+        matches!(self, Self::Exited | Self::Dead)
+    }
+}
+
+/// One line of a list of containers: enough to see what changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerSummary {
+    /// Id.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// Labels.
+    pub labels: Labels,
+    /// State.
+    pub state: ContainerState,
+    /// Health, as far as the list tells.
+    pub health: Health,
+    /// When it was created.
+    pub created_at: Timestamp,
+}
+
+/// All that is known of a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerView {
+    /// Id.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// Labels.
+    pub labels: Labels,
+    /// State.
+    pub state: ContainerState,
+    /// Of a container that has ended.
+    pub exit_code: Option<i64>,
+    /// The kernel killed it for its memory. Not reliable on cgroup v2.
+    pub oom_killed: bool,
+    /// Why the start failed.
+    pub error: Option<String>,
+    /// When it last started.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// Result of its health check.
+    pub health: Health,
+    /// Ports that are really bound.
+    pub ports: Vec<PublishedPort>,
+    /// Id of the image, which is a digest of its configuration.
+    pub image_id: Option<String>,
+}
+
+/// A port that the engine has bound.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PublishedPort {
+    /// Address on the instance.
+    pub bind_ip: String,
+    /// Port inside the container.
+    pub container_port: u16,
+    /// Port of the instance.
+    pub host_port: u16,
+    /// TCP or UDP.
+    pub protocol: Protocol,
+}
+
+/// Which engine this is and what it offers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EngineInfo {
+    /// The engine's own id. Machine images clone it.
+    pub id: String,
+    /// Boot id of the kernel that the engine runs on.
+    pub boot_id: Option<String>,
+    /// Version of the engine.
+    pub version: String,
+    /// Newest API version that it speaks.
+    pub api_version: String,
+    /// Logical CPUs.
+    pub cpus: u32,
+    /// Bytes of memory.
+    pub memory: u64,
+    /// Such as `linux`.
+    pub os_type: String,
+    /// Such as `Debian GNU/Linux 12`.
+    pub operating_system: String,
+    /// Such as `x86_64`.
+    pub architecture: String,
+    /// Process ids that the kernel gives out.
+    pub pids: Option<u32>,
+    /// `1` or `2`.
+    pub cgroup_version: Option<String>,
+}
+
+/// An image that the engine has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// Id.
+    pub id: String,
+    /// Digest in the registry that it came from.
+    pub digest: Option<String>,
+}
+
+/// A sign of life of a pull.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PullProgress {
+    /// In the engine's words.
+    pub status: String,
+}
+
+/// Something happened to a container: look at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hint {
+    /// Name of the container.
+    pub container: String,
+    /// What happened.
+    pub activity: Activity,
+}
+
+/// What happened to a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activity {
+    /// It started.
+    Started,
+    /// It ended.
+    Ended,
+    /// It was removed.
+    Removed,
+    /// Its health changed.
+    Health,
+    /// Anything else.
+    Other,
+}
