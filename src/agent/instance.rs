@@ -276,7 +276,7 @@ mod tests {
             first
                 .attributes
                 .get("ecs.cpu-architecture")
-                .map(|it| it.as_str()),
+                .map(Str::as_str),
             Some("arm64")
         );
         assert!(

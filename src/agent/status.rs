@@ -1,10 +1,11 @@
 //! Between a [`TaskReport`] and the status of an `EcsTask`, both ways: what was told is all that an agent remembers.
 
 use jiff::{Timestamp, Unit};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::step::{ContainerReport, ContainerStatus, TaskReport};
 use crate::api::bounded::{List, Str};
+use crate::api::conditions;
 use crate::api::parse;
 use crate::api::task::{
     ContainerLastStatus, ContainerStatus as ContainerJson, DesiredStatus, EcsTaskStatus,
@@ -40,6 +41,21 @@ pub fn write(report: &TaskReport, arn: &str, address: Option<&str>) -> EcsTaskSt
         task_arn: Some(Str::cut(arn)),
         ..EcsTaskStatus::default()
     }
+}
+
+/// Says of a task that is being deleted that none of its containers is left, so that its object may go.
+#[must_use]
+pub fn containers_removed(report: &TaskReport) -> Condition {
+    let at = report.stopped_at.unwrap_or(Timestamp::UNIX_EPOCH);
+    let message = "no container of the task is left on its engine";
+    conditions::condition(
+        conditions::CONTAINERS_REMOVED,
+        true,
+        "Removed",
+        message,
+        None,
+        at,
+    )
 }
 
 /// What was told of a task before.

@@ -3,6 +3,8 @@
 //! The simulator and the property tests drive it directly; [`super::fake::Fake`] puts the [`super::Engine`] trait
 //! around it. It remembers every deed, so that tests can ask what really happened rather than what was reported.
 
+mod program;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -12,46 +14,10 @@ use super::{
     Activity, ContainerSpec, ContainerState, ContainerSummary, ContainerView, Created, Error, Hint,
     Image, Labels, Network, PublishedPort,
 };
+pub use program::{Deed, Program};
+
 use crate::domain::resources::HostPort;
 use crate::domain::task::Health;
-
-/// What containers of an image do once they are started.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Program {
-    /// Ends by itself after this time.
-    pub runs_for: Option<SignedDuration>,
-    /// Exit code of that end.
-    pub exit_code: i64,
-    /// Time from the stop signal to the end; without it the signal is ignored.
-    pub stops_in: Option<SignedDuration>,
-    /// Cannot be started, with these words.
-    pub start_error: Option<String>,
-}
-
-impl Default for Program {
-    /// Runs for ever and obeys the stop signal at once.
-    fn default() -> Self {
-        Self {
-            runs_for: None,
-            exit_code: 0,
-            stops_in: Some(SignedDuration::ZERO),
-            start_error: None,
-        }
-    }
-}
-
-/// Something that really happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Deed {
-    /// A container was created.
-    Created,
-    /// Its processes started.
-    Started,
-    /// Its processes ended.
-    Ended,
-    /// It was removed.
-    Removed,
-}
 
 /// A Docker Engine that exists only as data.
 #[derive(Debug, Clone, Default)]

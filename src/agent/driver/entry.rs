@@ -55,7 +55,11 @@ impl Entry {
     /// The status to write now, if there is one.
     pub(super) fn due(&mut self, address: Option<&str>, now: Duration) -> Option<EcsTaskStatus> {
         let task = self.task.as_ref().filter(|_| self.object.is_some())?;
-        let wanted = status::write(task.report(), &task.wanted().arn(), address);
+        let mut wanted = status::write(task.report(), &task.wanted().arn(), address);
+        let is_over = task.report().state == TaskState::Stopped && task.is_discarded();
+        if is_over && self.is_being_deleted() {
+            wanted.conditions = vec![status::containers_removed(task.report())];
+        }
         if self.written.as_ref() == Some(&wanted) {
             self.since = None;
             return None;
@@ -68,6 +72,13 @@ impl Entry {
         let due = if can_wait { since + PATIENCE } else { since };
         let due = self.failed.map_or(due, |(_, at)| due.max(at));
         (!self.writing && due <= now).then_some(wanted)
+    }
+
+    /// The object waits only for our word that nothing of it is left.
+    fn is_being_deleted(&self) -> bool {
+        self.object
+            .as_ref()
+            .is_some_and(|object| object.metadata.deletion_timestamp.is_some())
     }
 
     /// When a write will be due.

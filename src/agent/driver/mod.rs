@@ -47,6 +47,8 @@ use lanes::{LIST_INTERVAL, Lanes};
 const API_RELIST: Duration = Duration::from_mins(10);
 /// The loop looks around at least this often, which also bounds what a jump of the clock can do.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+/// Before events are listened for again; doubles with each failure.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// Status writes under way at once.
 const WRITES: usize = 8;
 /// As many as Docker itself replays; more are no use, because lists bring what was lost.
@@ -199,7 +201,7 @@ pub async fn run(
 
 /// Passes the engine's events on for ever.
 async fn listen(engine: Arc<dyn Engine>, labels: Labels, news: mpsc::Sender<News>) {
-    let mut pause = Duration::from_millis(100);
+    let mut fails = 0_u32;
     loop {
         let mut events = engine.events(&labels);
         if news.send(News::Begin).await.is_err() {
@@ -208,19 +210,25 @@ async fn listen(engine: Arc<dyn Engine>, labels: Labels, news: mpsc::Sender<News
         while let Some(event) = events.next().await {
             match event {
                 Ok(hint) => {
-                    pause = Duration::from_millis(100);
+                    fails = 0;
                     if news.send(News::Hint(hint)).await.is_err() {
                         return;
                     }
                 }
-                Err(error) => {
+                Err(error) if fails == 0 => {
                     info!(%error, "engine events broke off");
                     break;
                 }
+                Err(_) => break,
             }
         }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_secs(5));
+        fails += 1;
+        tokio::time::sleep(
+            FIRST_PAUSE
+                .saturating_mul(1 << fails.min(6))
+                .min(LONGEST_SLEEP),
+        )
+        .await;
     }
 }
 

@@ -138,6 +138,9 @@ impl Driver {
             };
             if let Some(object) = &entry.object {
                 task.tell_to_end(Wanted::end_of(object));
+                if object.metadata.deletion_timestamp.is_some() {
+                    task.discard();
+                }
             }
             let before = task.report().state;
             let orders = task.step(now);

@@ -124,11 +124,13 @@ impl World {
             let (exists, ran) = lives.entry(name).or_default();
             match deed {
                 Deed::Created => {
-                    assert!(!std::mem::replace(exists, true), "{name} was created twice")
+                    assert!(!std::mem::replace(exists, true), "{name} was created twice");
                 }
                 Deed::Started => assert!(!std::mem::replace(ran, true), "{name} was started twice"),
                 Deed::Ended => {}
-                Deed::Removed => (*exists, *ran) = (false, false),
+                Deed::Removed => {
+                    (*exists, *ran) = (false, false);
+                }
             }
         }
     }
@@ -220,7 +222,7 @@ impl World {
     }
 
     pub(super) fn stop(&mut self, code: StopCode, reason: &str) {
-        self.wanted.end.get_or_insert(Stop {
+        self.wanted.end.get_or_insert_with(|| Stop {
             code,
             reason: reason.into(),
         });

@@ -27,6 +27,11 @@ pub(super) struct Looker {
 }
 
 impl Looker {
+    /// Whether the last look is at least this long ago.
+    pub(super) fn is_due(&self, context: &Context, period: Duration) -> bool {
+        self.last.is_none_or(|last| context.clock.monotonic().saturating_sub(last) >= period)
+    }
+
     /// Reads the Leases and draws the conclusions. A failed read changes nothing.
     pub(super) async fn look(&mut self, context: &Context) {
         let leases: Api<Lease> = Api::namespaced(context.client.clone(), &context.settings.agent_namespace);

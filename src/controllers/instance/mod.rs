@@ -24,9 +24,13 @@ use tracing::warn;
 
 use super::context::Context;
 use crate::api::container_instance::ContainerInstance;
+use crate::domain::liveness::Presence;
 
 /// Between two looks at the Leases; agents renew theirs every ten seconds.
 const PERIOD: Duration = Duration::from_secs(5);
+
+/// While an instance is not connected its Lease is read at every change, but not more often than this.
+const EAGER: Duration = Duration::from_secs(1);
 
 /// Changes that come together are handled together.
 const TOGETHER: Duration = Duration::from_millis(200);
@@ -40,6 +44,16 @@ pub fn zone(context: &Context, instance: &ContainerInstance) -> Option<String> {
     let node = instance.spec.node_name.as_ref()?;
     let node = context.world.nodes.get(&(String::new(), node.to_string()));
     own.or_else(|| node?.labels().get(ZONE_LABEL).cloned())
+}
+
+/// Whether an instance is there that nobody has heard of yet, or not for a while.
+async fn awaits_somebody(context: &Context) -> bool {
+    if !context.knows_presence() {
+        return true;
+    }
+    let known = context.presence().await;
+    let is_heard = |name: &str| known.get(name) == Some(&Presence::Connected);
+    context.world.instances.all().iter().any(|instance| !is_heard(&instance.name_any()))
 }
 
 /// Looks after all instances until `shutdown`.
@@ -61,7 +75,7 @@ pub async fn run(context: Arc<Context>, shutdown: CancellationToken) {
         if let Err(error) = sync::sync(&context).await {
             warn!(error = error.chain(), "cannot make or remove container instances");
         }
-        if look {
+        if look || (looker.is_due(&context, EAGER) && awaits_somebody(&context).await) {
             looker.look(&context).await;
         }
         if context.knows_presence()

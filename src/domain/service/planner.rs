@@ -99,7 +99,7 @@ pub fn plan(
         && plan.starts.is_empty()
         && throttled.is_none()
         && plan.wake_at.is_none()
-        && tasks.iter().filter(|task| task.is_live()).all(|task| !task.stopping && task.is_running())
+        && tasks.iter().filter(|task| task.is_live()).all(|task| !task.stopping && (task.is_unhealthy() || healthy(&task)))
         && (staying.len() < wanted.desired() || !old.is_empty());
     plan
 }

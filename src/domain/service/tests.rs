@@ -94,6 +94,16 @@ fn bounds_that_leave_no_room_are_reported() {
 }
 
 #[test]
+fn waiting_for_a_health_check_is_not_being_stuck() {
+    // Seen on a real cluster: all new tasks ran with health UNKNOWN, and the service was said to have no room.
+    let now = Wanted { deployment: 2, ..wanted(2) };
+    let new = (0..2).map(|slot| Task { name: format!("n{slot}"), deployment: 2, health: Health::Unknown, ..task(slot) });
+    let tasks: Vec<Task> = (0..2).map(task).chain(new).collect();
+    let plan = planned(&now, &tasks, 100);
+    assert!(!plan.blocked && plan.starts.is_empty() && plan.stops.is_empty());
+}
+
+#[test]
 fn an_unhealthy_task_is_replaced_start_first() {
     let mut sick = task(1);
     sick.health = Health::Unhealthy;

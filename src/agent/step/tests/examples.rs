@@ -187,7 +187,7 @@ fn a_start_without_an_answer_in_time_is_fenced_by_removing_the_container() {
     let start = world.orders.remove(0);
     assert_eq!(start.call, Call::Start);
     let late = Error::Timeout {
-        after: std::time::Duration::from_secs(180),
+        after: std::time::Duration::from_mins(3),
     };
     world
         .task
