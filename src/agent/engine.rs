@@ -162,7 +162,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_engine_that_goes_silent_is_not_ready_within_thirty_seconds_and_comes_back() {
-        let fake = Arc::new(Fake::new(ModelEngine::default(), Clock::system()));
+        let clock = Clock::system();
+        let fake = Arc::new(Fake::new(ModelEngine::default(), move || clock.now()));
         let (sender, mut state) = watch::channel(EngineState::default());
         let engine: Arc<dyn Engine> = fake.clone();
         let watched = async {

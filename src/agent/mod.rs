@@ -14,6 +14,7 @@ pub mod step;
 pub mod task;
 pub mod wanted;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use kube::Client;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::platform::clock::Clock;
 use crate::runtime::Engine;
+use crate::runtime::docker::Docker;
 use engine::EngineState;
 use instance::Identity;
 use lease::Heartbeat;
@@ -38,6 +40,12 @@ pub struct Settings {
     pub driver: driver::Settings,
     /// Path of the engine's socket, for messages.
     pub socket: String,
+}
+
+/// The Docker Engine behind `socket`, which need not be there yet.
+#[must_use]
+pub fn engine_at(socket: &Path) -> Arc<dyn Engine> {
+    Arc::new(Docker::at(socket))
 }
 
 /// Runs an agent until `shutdown`. Its parts run side by side in this one future; the end of any of them is the end

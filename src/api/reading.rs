@@ -5,6 +5,7 @@ use kube::{Resource, ResourceExt};
 use super::conditions::{self, reason};
 use super::service::EcsService;
 use super::task::{EcsTask, LastStatus};
+use crate::domain::events;
 use crate::domain::ids;
 use crate::domain::task::TaskState;
 
@@ -69,6 +70,12 @@ impl EcsTask {
     /// Nothing of it runs any more.
     pub fn is_stopped(&self) -> bool {
         self.status.as_ref().and_then(|status| status.last_status) == Some(LastStatus::Stopped)
+    }
+
+    /// The agent of its instance would not start it.
+    pub fn was_refused(&self) -> bool {
+        let reason = self.status.as_ref().and_then(|status| status.stopped_reason.as_ref());
+        reason.is_some_and(|reason| reason.starts_with(events::REFUSED))
     }
 
     /// It was told to stop, or is being deleted.

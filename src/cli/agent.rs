@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
@@ -22,7 +21,6 @@ use crate::api::cluster::ImagePullBehavior;
 use crate::domain::security::Profile;
 use crate::platform::clock::Clock;
 use crate::platform::{client, http, shutdown};
-use crate::runtime::docker::Docker;
 
 /// Settings of an agent; the chart sets most of them from the downward API.
 #[derive(Debug, Clone, Args)]
@@ -113,7 +111,7 @@ pub async fn run(args: AgentArguments) -> anyhow::Result<()> {
         .await
         .context("cannot find the API server")?;
     let client = client::guarded(config, None)?;
-    let engine = Arc::new(Docker::at(&args.docker_socket));
+    let engine = agent::engine_at(&args.docker_socket);
     let health: Option<SocketAddr> = match args.health_address.as_str() {
         "" => None,
         address => Some(address.parse()?),

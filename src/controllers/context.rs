@@ -1,6 +1,7 @@
 //! What every controller needs: the world, the client, the clock, and what the chart configured.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -61,6 +62,7 @@ pub struct Context {
     backoff: Mutex<BTreeMap<String, u32>>,
     unreported: Mutex<BTreeMap<String, Unreported>>,
     daemon_sets: Mutex<BTreeMap<String, i64>>,
+    paced: Mutex<BTreeMap<String, Duration>>,
 }
 
 /// What happened to a service and is not in its status yet.
@@ -70,10 +72,6 @@ pub struct Unreported {
     pub events: Vec<String>,
     /// By slot, attempts whose names belong to somebody else.
     pub burned: BTreeMap<i64, i64>,
-    /// When its status was written last, on the monotonic clock.
-    pub written: Option<Duration>,
-    /// Names of tasks whose end was already told in an event.
-    pub told: BTreeSet<String>,
 }
 
 impl Context {
@@ -100,6 +98,7 @@ impl Context {
             backoff: Mutex::default(),
             unreported: Mutex::default(),
             daemon_sets: Mutex::default(),
+            paced: Mutex::default(),
         }
     }
 
@@ -170,6 +169,27 @@ impl Context {
         change(lock(&self.unreported).entry(service_uid.to_owned()).or_default())
     }
 
+    /// How long a write about this object should be put off, because another one was less than `period` ago; `None`
+    /// when it may be sent now, which is then remembered.
+    pub fn pace(&self, object: &impl ResourceExt, period: Duration) -> Option<Duration> {
+        let now = self.clock.monotonic();
+        let mut paced = lock(&self.paced);
+        let last = paced.entry(object.uid().unwrap_or_default());
+        match last {
+            Entry::Occupied(mut last) => {
+                let passed = now.saturating_sub(*last.get());
+                if passed < period {
+                    return Some(period.saturating_sub(passed));
+                }
+                last.insert(now);
+            }
+            Entry::Vacant(first) => {
+                first.insert(now);
+            }
+        }
+        None
+    }
+
     /// Generation of a daemon set as we wrote it last: a higher one is somebody else's edit.
     pub fn daemon_set_generation(&self, name: &str) -> Option<i64> {
         lock(&self.daemon_sets).get(name).copied()
@@ -183,6 +203,7 @@ impl Context {
     /// Forgets a service that is gone.
     pub fn forget(&self, service_uid: &str) {
         lock(&self.unreported).remove(service_uid);
+        lock(&self.paced).remove(service_uid);
         lock(&self.backoff).remove(service_uid);
     }
 }

@@ -59,6 +59,7 @@ impl Room {
     ) -> Result<Placement, Explanation> {
         let request = Request {
             demand: &definition.demand(),
+            attributes: &definition.required_attributes(),
             service,
             excluded: &history.excluded,
             unusable: &history.unusable,
@@ -84,7 +85,7 @@ impl History {
             if !recent || status.stop_code != Some(StopCode::TaskFailedToStart) || task.spec.stop.is_some() {
                 continue;
             }
-            if status.stopped_reason.as_ref().is_some_and(|reason| reason.starts_with(crate::domain::events::REFUSED)) {
+            if task.was_refused() {
                 history.excluded.insert(instance.to_owned());
             }
             history.unusable.entry(instance.to_owned()).or_default().extend(chosen_ports(task));
@@ -102,6 +103,12 @@ fn offered(context: &Context, instance: &ContainerInstance, presence: &BTreeMap<
         zone: zone(context, instance),
         active: instance.spec.status == InstanceState::Active && instance.metadata.deletion_timestamp.is_none(),
         connected: ready && presence.get(&name) == Some(&Presence::Connected),
+        attributes: report
+            .iter()
+            .flat_map(|report| report.attributes.keys())
+            .chain(instance.spec.attributes.keys())
+            .cloned()
+            .collect(),
         capacity: Capacity { cpu: resources.cpu, memory: resources.memory, pids: resources.pids },
         name,
         ..Instance::default()

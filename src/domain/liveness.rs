@@ -136,7 +136,7 @@ impl Watch {
 mod tests {
     use super::*;
 
-    const LOST_AFTER: Duration = Duration::from_secs(60);
+    const LOST_AFTER: Duration = Duration::from_mins(1);
     const STEP: Duration = Duration::from_secs(5);
 
     fn signs(all: &[(&str, &str, Host)]) -> BTreeMap<String, Sign> {
@@ -175,7 +175,7 @@ mod tests {
         let mut watch = Watch::default();
         let seen = signs(&[("a", "1", Host::NotReady)]);
         watch.look(STEP, &seen, |_| false);
-        watch.look(Duration::from_secs(3600), &seen, |_| false);
+        watch.look(Duration::from_hours(1), &seen, |_| false);
         assert_eq!(watch.judge(&seen, |_| LOST_AFTER, |_| false).0["a"], Presence::Connected);
         for _ in 0..20 {
             watch.look(STEP, &seen, |_| false);

@@ -12,7 +12,6 @@ use super::{
     Answer, ContainerSpec, ContainerSummary, ContainerView, Created, Engine, EngineInfo, Error,
     Hint, Image, Labels, PullProgress,
 };
-use crate::platform::clock::Clock;
 
 /// Hints that wait for a slow listener; more are lost, as Docker loses them.
 const HINTS: usize = 256;
@@ -49,10 +48,12 @@ pub enum Fault {
     Refusal(Error),
 }
 
+/// Tells the time to the model.
+type Now = Box<dyn Fn() -> jiff::Timestamp + Send + Sync>;
+
 /// A scriptable engine in memory.
-#[derive(Debug)]
 pub struct Fake {
-    clock: Clock,
+    now: Now,
     state: Mutex<State>,
     hints: broadcast::Sender<Hint>,
 }
@@ -70,7 +71,7 @@ struct State {
 impl Fake {
     /// An engine of two cores and 4 GiB.
     #[must_use]
-    pub fn new(model: ModelEngine, clock: Clock) -> Self {
+    pub fn new(model: ModelEngine, now: impl Fn() -> jiff::Timestamp + Send + Sync + 'static) -> Self {
         let info = EngineInfo {
             id: "FAKE".to_owned(),
             boot_id: Some("boot-1".to_owned()),
@@ -93,7 +94,7 @@ impl Fake {
             calls: Vec::new(),
         };
         Self {
-            clock,
+            now: Box::new(now),
             state: Mutex::new(state),
             hints: broadcast::channel(HINTS).0,
         }
@@ -101,7 +102,7 @@ impl Fake {
 
     /// Changes the model, and sends the hints that come of it.
     pub fn with<T>(&self, change: impl FnOnce(&mut ModelEngine, jiff::Timestamp) -> T) -> T {
-        let now = self.clock.now();
+        let now = (self.now)();
         let mut state = self.lock();
         let result = change(&mut state.model, now);
         self.announce(&mut state);
@@ -214,7 +215,7 @@ impl Engine for Fake {
                 .call(Call::Stop, |model, now| model.stop(name, grace, now))
                 .await?;
             let wait =
-                Duration::try_from(ends.duration_since(self.clock.now())).unwrap_or_default();
+                Duration::try_from(ends.duration_since((self.now)())).unwrap_or_default();
             tokio::time::sleep(wait).await;
             self.check()?;
             self.with(ModelEngine::tick);
@@ -270,10 +271,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_fake_keeps_the_contract_of_engines() {
-        let clock = Clock::starting_at(jiff::Timestamp::from_second(1_790_000_000).unwrap());
+        let began = tokio::time::Instant::now();
         let fake = Fake::new(
             ModelEngine::default().with_image("workload", Program::default()),
-            clock,
+            move || {
+                let passed = jiff::SignedDuration::try_from(began.elapsed()).unwrap();
+                jiff::Timestamp::from_second(1_790_000_000).unwrap() + passed
+            },
         );
         contract::suite(&fake, "workload").await.unwrap();
     }

@@ -4,6 +4,7 @@
 mod daemon_set;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Node;
 use kube::runtime::controller::Action;
@@ -17,6 +18,9 @@ use crate::api::cluster::{EcsCluster, EcsClusterStatus};
 use crate::api::conditions::{self, READY, RECONCILING, STALLED, condition};
 use crate::api::names;
 use crate::domain::task::TaskState;
+
+/// Counts are written at most once in this time.
+const BETWEEN_WRITES: Duration = Duration::from_secs(1);
 
 /// Whether a cluster wants an agent on a node. Where several do, the oldest has it: see [`owns`].
 pub fn selects(cluster: &EcsCluster, node: &Node) -> bool {
@@ -56,6 +60,13 @@ pub async fn reconcile(cluster: Arc<EcsCluster>, context: Arc<Context>) -> Resul
     } else {
         (false, "NoInstances", "no container instance takes tasks: select nodes that run Docker in spec.nodes, or make a CapacityProvider; `kubectl get containerinstances` says what each one lacks".to_owned())
     };
+    // Counts change with every task; that the cluster became ready, or is not any more, is told at once.
+    let told = cluster.status.as_ref().and_then(|status| conditions::get(&status.conditions, READY));
+    if told.is_some_and(|told| told.reason == reason)
+        && let Some(wait) = context.pace(&*cluster, BETWEEN_WRITES)
+    {
+        return Ok(Action::requeue(wait));
+    }
     report(&context, &api, &cluster, &counts, (ready, reason, &message)).await?;
     Ok(Action::requeue(RESYNC))
 }

@@ -1,6 +1,7 @@
 //! Which deployment a service is in. A new one begins when what is wanted differs from what the newest one snapshot;
 //! it is recorded before its first task.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -14,8 +15,11 @@ use crate::api::service::{
     EcsServiceRevisionSpec, EcsServiceStatus, RolloutState,
 };
 use crate::controllers::context::Context;
-use crate::controllers::writes::{Created, Error, api_of, create, doing};
+use crate::controllers::writes::{Created, Error, api_of, create, delete, doing};
 use crate::domain::ids;
+
+/// Snapshots that are kept even if nothing refers to them.
+const SNAPSHOTS_KEPT: usize = 20;
 
 /// The deployment that tasks should belong to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +52,14 @@ pub(super) async fn current(
     let wanted = content(service, scene, &uid);
     if let Some(primary) = status.deployments.iter().find(|d| d.status == DeploymentState::Primary) {
         let key = (service.namespace().unwrap_or_default(), primary.service_revision.to_string());
-        let recorded = context.world.service_revisions.get(&key);
+        let recorded = match context.world.service_revisions.get(&key) {
+            Some(recorded) => Some(recorded),
+            // Somebody deleted the snapshot. That is no wish for a deployment: it is made again.
+            None if primary.task_definition == wanted.task_definition => {
+                Some(snapshot(context, service, wanted.clone(), primary.number).await?)
+            }
+            None => None,
+        };
         if recorded.is_some_and(|recorded| same(&recorded.spec, &wanted)) {
             return Ok(Step::Settled(Current {
                 number: primary.number,
@@ -161,6 +172,33 @@ async fn snapshot(
             Created::Exists(_) => number += 1,
         }
     }
+}
+
+/// Deletes old snapshots that no deployment, record or task refers to. The newest are kept.
+pub(super) async fn collect(context: &Context, service: &EcsService, scene: &Scene) -> Result<(), Error> {
+    let uid = service.uid().unwrap_or_default();
+    let mut known: Vec<_> = context
+        .world
+        .service_revisions
+        .all()
+        .into_iter()
+        .filter(|revision| revision.namespace() == service.namespace() && revision.spec.service_uid == uid.as_str())
+        .collect();
+    known.sort_by_key(|revision| revision.spec.number);
+    let status = service.status.clone().unwrap_or_default();
+    let records = [status.last_completed_deployment.as_ref(), status.failed_deployment.as_ref()];
+    let recorded = records.into_iter().flatten().map(|record| record.service_revision.to_string());
+    let deployed = status.deployments.iter().map(|deployment| deployment.service_revision.to_string());
+    let running = scene.objects.values().filter_map(|task| {
+        Some(task.spec.extensions.as_ref()?.service.as_ref()?.service_revision.to_string())
+    });
+    let used: BTreeSet<String> = recorded.chain(deployed).chain(running).collect();
+    let api: Api<EcsServiceRevision> = api_of(&context.client, service.namespace());
+    let surplus = known.len().saturating_sub(SNAPSHOTS_KEPT);
+    for revision in known.iter().take(surplus).filter(|revision| !used.contains(&revision.name_any())) {
+        delete(&api, &context.world.service_revisions, revision).await?;
+    }
+    Ok(())
 }
 
 /// Makes an object go with its service.

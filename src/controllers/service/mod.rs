@@ -21,6 +21,9 @@ use crate::api::names;
 use crate::api::service::EcsService;
 use crate::domain::service as scheduler;
 
+/// A task that found no instance is tried again when there is news of one, and at the latest after this time.
+const UNPLACED_AGAIN: Duration = Duration::from_secs(15);
+
 /// One pass over one service.
 ///
 /// # Errors
@@ -51,6 +54,7 @@ pub async fn reconcile(service: Arc<EcsService>, context: Arc<Context>) -> Resul
             return Ok(Action::requeue(Duration::ZERO));
         }
     };
+    deployment::collect(&context, &service, &scene).await?;
     let uid = service.uid().unwrap_or_default();
     let burned = context.unreported(&uid, |unreported| unreported.burned.clone());
     let wanted = observe::wanted(&service, current.number);
@@ -60,6 +64,8 @@ pub async fn reconcile(service: Arc<EcsService>, context: Arc<Context>) -> Resul
     let action = report::report(&context, &api, &service, &scene, &current, &plan, &done, now).await?;
     match done.failure {
         Some(error) => Err(error),
+        // An instance that refused, or a port that failed, is passed over for a while and then tried again.
+        None if done.unplaced.is_some() => Ok(Action::requeue(UNPLACED_AGAIN)),
         None => Ok(action.unwrap_or_else(|| next(&plan, now))),
     }
 }

@@ -203,6 +203,7 @@ fn snapshot(
         started_at: status.and_then(|status| Some(status.started_at.as_ref()?.0)),
         stopped_at: status.and_then(|status| Some(status.stopped_at.as_ref()?.0)),
         stop_code: status.and_then(|status| status.stop_code).map(Into::into),
+        refused: task.was_refused(),
     })
 }
 

@@ -147,18 +147,11 @@ async fn write(
         return Ok(None);
     }
     let uid = service.uid().unwrap_or_default();
-    let now = context.clock.monotonic();
-    let passed = context
-        .unreported(&uid, |unreported| unreported.written)
-        .map_or(BETWEEN_WRITES, |written| now.saturating_sub(written));
-    if !urgent && passed < BETWEEN_WRITES {
-        return Ok(Some(Action::requeue(BETWEEN_WRITES.saturating_sub(passed))));
+    if let Some(wait) = context.pace(service, BETWEEN_WRITES).filter(|_| !urgent) {
+        return Ok(Some(Action::requeue(wait)));
     }
     apply_status(api, &context.world.services, service, &status).await?;
-    context.unreported(&uid, |unreported| {
-        unreported.events.clear();
-        unreported.written = Some(now);
-    });
+    context.unreported(&uid, |unreported| unreported.events.clear());
     Ok(None)
 }
 

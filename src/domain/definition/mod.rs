@@ -134,6 +134,20 @@ impl TaskDefinition {
         }
     }
 
+    /// Attributes that an instance must have to carry the definition out (ECS's `requiresAttributes`), so that agents of
+    /// different versions can serve one cluster.
+    pub fn required_attributes(&self) -> BTreeSet<&'static str> {
+        let mut required = BTreeSet::new();
+        let any = |wanted: fn(&Container) -> bool| self.containers.iter().any(wanted);
+        if any(|container| container.health_check.is_some()) {
+            required.insert("ecs.capability.container-health-check");
+        }
+        if any(|container| container.privileged) {
+            required.insert("com.amazonaws.ecs.capability.privileged-container");
+        }
+        required
+    }
+
     /// Whether an essential container has a health check, so that the task's health is ever known.
     pub fn has_health_check(&self) -> bool {
         self.containers.iter().any(|container| container.essential && container.health_check.is_some())

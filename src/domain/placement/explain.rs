@@ -20,6 +20,8 @@ pub enum Unsuitable {
     Pids,
     /// A host port is taken.
     Ports,
+    /// It lacks an attribute, such as the capability for a setting.
+    Attribute,
     /// The instance itself refused this task.
     Refused,
 }
@@ -34,6 +36,7 @@ impl Unsuitable {
             Self::Memory => "RESOURCE:MEMORY",
             Self::Pids => "RESOURCE:PIDS",
             Self::Ports => "RESOURCE:PORTS",
+            Self::Attribute => "ATTRIBUTE",
             Self::Refused => "REFUSED",
         }
     }
@@ -47,6 +50,7 @@ impl Unsuitable {
             Self::Memory => "has insufficient memory available",
             Self::Pids => "has insufficient process ids available",
             Self::Ports => "is already using a port required by your task",
+            Self::Attribute => "is missing an attribute required by your task",
             Self::Refused => "refused this task: its events say why",
         }
     }

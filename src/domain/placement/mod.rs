@@ -24,6 +24,8 @@ pub struct Instance {
     pub active: bool,
     /// Its agent is heard and its engine answers.
     pub connected: bool,
+    /// Names of its attributes, capabilities among them.
+    pub attributes: BTreeSet<String>,
     /// What it offers in all.
     pub capacity: Capacity,
     /// What its tasks hold.
@@ -37,6 +39,8 @@ pub struct Instance {
 pub struct Request<'a> {
     /// What the task takes.
     pub demand: &'a Demand,
+    /// Names of attributes that the instance must have.
+    pub attributes: &'a BTreeSet<&'static str>,
     /// Namespace and name of the service: tasks of one service are spread.
     pub service: &'a str,
     /// Instances that refused or failed this task's like, for a while.
@@ -104,6 +108,9 @@ fn examine(instance: &Instance, request: &Request<'_>) -> Option<Unsuitable> {
     }
     if let Some(short) = instance.held.shortage(instance.capacity, request.demand) {
         return Some(short.into());
+    }
+    if request.attributes.iter().any(|name| !instance.attributes.contains(*name)) {
+        return Some(Unsuitable::Attribute);
     }
     request.excluded.contains(&instance.name).then_some(Unsuitable::Refused)
 }

@@ -22,6 +22,7 @@ fn in_zone(name: &str, zone: &str) -> Instance {
 fn place_one(instances: &mut [Instance], demand: &Demand) -> Result<Placement, Explanation> {
     let request = Request {
         demand,
+        attributes: &BTreeSet::new(),
         service: "shop/web",
         excluded: &BTreeSet::new(),
         unusable: &BTreeMap::new(),
@@ -68,7 +69,7 @@ fn dynamic_ports_reuse_those_of_other_instances_and_avoid_those_that_failed() {
     assert_eq!(first.dynamic_ports, second.dynamic_ports);
     assert_ne!(first.dynamic_ports, third.dynamic_ports);
     let unusable = BTreeMap::from([("b".to_owned(), third.dynamic_ports.iter().copied().collect())]);
-    let request = Request { demand: &wants, service: "shop/web", excluded: &BTreeSet::new(), unusable: &unusable };
+    let request = Request { demand: &wants, attributes: &BTreeSet::new(), service: "shop/web", excluded: &BTreeSet::new(), unusable: &unusable };
     let fourth = place(&mut instances, &request).unwrap();
     assert_eq!(fourth.instance, "b");
     assert_ne!(fourth.dynamic_ports, third.dynamic_ports);
@@ -79,8 +80,27 @@ fn an_instance_that_refused_is_passed_over() {
     let mut instances = [instance("a"), instance("b")];
     let excluded = BTreeSet::from(["a".to_owned()]);
     let wants = demand(8);
-    let request = Request { demand: &wants, service: "shop/web", excluded: &excluded, unusable: &BTreeMap::new() };
+    let request = Request { demand: &wants, attributes: &BTreeSet::new(), service: "shop/web", excluded: &excluded, unusable: &BTreeMap::new() };
     assert_eq!(place(&mut instances, &request).unwrap().instance, "b");
+}
+
+#[test]
+fn an_instance_without_a_needed_capability_is_passed_over() {
+    let mut instances = [instance("a"), instance("b")];
+    instances[1].attributes.insert("ecs.capability.container-health-check".into());
+    let wants = demand(8);
+    let needed = BTreeSet::from(["ecs.capability.container-health-check"]);
+    let request = Request {
+        demand: &wants,
+        attributes: &needed,
+        service: "shop/web",
+        excluded: &BTreeSet::new(),
+        unusable: &BTreeMap::new(),
+    };
+    assert_eq!(place(&mut instances, &request).unwrap().instance, "b");
+    instances[1].attributes.clear();
+    let explanation = place(&mut instances, &request).unwrap_err();
+    assert_eq!(explanation.counts(), BTreeMap::from([("ATTRIBUTE", 2)]));
 }
 
 fn demands() -> impl Strategy<Value = Vec<Demand>> {

@@ -89,6 +89,8 @@ pub struct Task {
     pub stopped_at: Option<Timestamp>,
     /// Why it ended.
     pub stop_code: Option<StopCode>,
+    /// Its instance would not start it, which says nothing of the task: another instance is tried.
+    pub refused: bool,
 }
 
 impl Task {

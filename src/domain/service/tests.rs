@@ -30,6 +30,7 @@ fn task(slot: i64) -> Task {
         started_at: Some(at(1)),
         stopped_at: None,
         stop_code: None,
+        refused: false,
     }
 }
 
@@ -156,6 +157,13 @@ fn tasks_that_never_run_are_tried_ever_more_slowly_and_a_healthy_one_resets_it()
     healthy.started_at = Some(at(40));
     let with_success: Vec<Task> = two.into_iter().chain([healthy]).collect();
     assert_eq!(planned(&wanted(1), &with_success, 100).failures, Failures::default());
+}
+
+#[test]
+fn a_refusal_of_an_instance_is_not_a_failure_of_the_service() {
+    let refused: Vec<Task> = (1..=5).map(|attempt| Task { refused: true, ..failed(0, attempt, attempt) }).collect();
+    let plan = planned(&wanted(1), &refused, 6);
+    assert_eq!((plan.failures, plan.starts.len()), (Failures::default(), 1));
 }
 
 #[test]

@@ -44,6 +44,7 @@ pub fn failures(wanted: &Wanted, tasks: &[Task], now: Timestamp) -> Failures {
     let success = of_deployment().filter_map(|task| succeeded_at(task, wanted, now)).max();
     let failed: Vec<(&Task, Timestamp)> = of_deployment()
         .filter(|task| task.state == TaskState::Stopped && succeeded_at(task, wanted, now).is_none())
+        .filter(|task| !task.refused)
         .filter(|task| {
             matches!(task.stop_code, Some(StopCode::TaskFailedToStart | StopCode::EssentialContainerExited))
         })
