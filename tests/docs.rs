@@ -32,12 +32,20 @@ fn becomes(entry: &Entry) -> String {
         Outcome::CarriedOut => "carried out".to_owned(),
         Outcome::WithoutEffect(reason) => format!("without effect: {reason}"),
         Outcome::Refused(alternative) => format!("refused: {alternative}"),
-        Outcome::ByValue { carried_out, without_effect, refused } => {
+        Outcome::ByValue {
+            carried_out,
+            without_effect,
+            refused,
+        } => {
             let mut parts = Vec::new();
             if !carried_out.is_empty() {
                 parts.push(format!("carried out: {}", carried_out.join(", ")));
             }
-            parts.extend(without_effect.iter().map(|(value, reason)| format!("{value} without effect: {reason}")));
+            parts.extend(
+                without_effect
+                    .iter()
+                    .map(|(value, reason)| format!("{value} without effect: {reason}")),
+            );
             if !refused.is_empty() {
                 parts.push(format!("others refused: {refused}"));
             }
@@ -49,13 +57,22 @@ fn becomes(entry: &Entry) -> String {
 fn tables() -> String {
     let mut text = String::new();
     for (body, title) in [
-        (Body::RegisterTaskDefinition, "TaskDefinition (RegisterTaskDefinition)"),
+        (
+            Body::RegisterTaskDefinition,
+            "TaskDefinition (RegisterTaskDefinition)",
+        ),
         (Body::CreateService, "EcsService (CreateService)"),
         (Body::RunTask, "EcsTask (RunTask)"),
     ] {
         writeln!(text, "\n## {title}\n\n| field | outcome |\n|---|---|").unwrap();
         for entry in body.table() {
-            writeln!(text, "| `{}` | {} |", entry.path, becomes(entry).replace('|', "\\|")).unwrap();
+            writeln!(
+                text,
+                "| `{}` | {} |",
+                entry.path,
+                becomes(entry).replace('|', "\\|")
+            )
+            .unwrap();
         }
     }
     text
@@ -70,21 +87,33 @@ fn the_page_of_fields_is_what_the_tables_say() {
         fs::write(&path, format!("{introduction}{MARK}{}", tables())).unwrap();
         return;
     }
-    assert!(generated == tables(), "docs/fields.md is out of date: UPDATE_DOCS=1 cargo test --test docs");
+    assert!(
+        generated == tables(),
+        "docs/fields.md is out of date: UPDATE_DOCS=1 cargo test --test docs"
+    );
 }
 
 fn manifests(folder: &Path) -> Vec<(PathBuf, Value)> {
     let mut found = Vec::new();
-    let mut entries: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut entries: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     entries.sort();
     for path in entries {
         if path.is_dir() {
             found.extend(manifests(&path));
-        } else if path.extension().is_some_and(|extension| extension == "yaml") {
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "yaml")
+        {
             let text = fs::read_to_string(&path).unwrap();
-            let documents = text.split("\n---\n").filter(|document| !document.trim().is_empty());
+            let documents = text
+                .split("\n---\n")
+                .filter(|document| !document.trim().is_empty());
             for document in documents {
-                let value = serde_saphyr::from_str(document).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+                let value = serde_saphyr::from_str(document)
+                    .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
                 found.push((path.clone(), value));
             }
         }
@@ -100,13 +129,22 @@ fn every_sample_says_something_that_this_release_carries_out() {
         match manifest["kind"].as_str() {
             Some("TaskDefinition") => {
                 let sample: TaskDefinition = serde_json::from_value(manifest).unwrap();
-                let definition = parse::task_definition(sample.metadata.name.as_deref().unwrap(), &sample.spec)
-                    .unwrap_or_else(|problems| panic!("{place}: {problems:?}"));
-                assert_eq!(security::admit(&definition, Profile::Baseline), [], "{place}");
+                let definition =
+                    parse::task_definition(sample.metadata.name.as_deref().unwrap(), &sample.spec)
+                        .unwrap_or_else(|problems| panic!("{place}: {problems:?}"));
+                assert_eq!(
+                    security::admit(&definition, Profile::Baseline),
+                    [],
+                    "{place}"
+                );
             }
             Some("EcsService") => {
                 let sample: EcsService = serde_json::from_value(manifest).unwrap();
-                assert_eq!(parse::refused(Body::CreateService, &sample.spec), [], "{place}");
+                assert_eq!(
+                    parse::refused(Body::CreateService, &sample.spec),
+                    [],
+                    "{place}"
+                );
             }
             Some("EcsTask") => {
                 let sample: EcsTask = serde_json::from_value(manifest).unwrap();
@@ -121,16 +159,26 @@ fn every_sample_says_something_that_this_release_carries_out() {
 
 /// The targets of links in a page, without those that lead elsewhere.
 fn links(text: &str) -> Vec<String> {
-    let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
-    targets.filter(|link| !link.contains("://") && !link.starts_with('#')).map(str::to_owned).collect()
+    let targets = text
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split(')').next());
+    targets
+        .filter(|link| !link.contains("://") && !link.starts_with('#'))
+        .map(str::to_owned)
+        .collect()
 }
 
 #[test]
 fn every_link_between_the_pages_leads_somewhere() {
     let mut pages = vec![root().join("README.md"), root().join("CONTRIBUTING.md")];
     for folder in ["docs", "docs/design", "docs/decisions"] {
-        let entries = fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().path());
-        pages.extend(entries.filter(|path| path.extension().is_some_and(|extension| extension == "md")));
+        let entries = fs::read_dir(root().join(folder))
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
+        pages.extend(
+            entries.filter(|path| path.extension().is_some_and(|extension| extension == "md")),
+        );
     }
     for page in pages {
         for link in links(&fs::read_to_string(&page).unwrap()) {

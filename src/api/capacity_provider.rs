@@ -32,11 +32,27 @@ use super::bounded::{List, Map, Str};
     ),
     doc = "An Auto Scaling group of instance pods, each a Docker Engine with an agent beside it.",
     printcolumn(name = "CLUSTER", type_ = "string", json_path = ".spec.cluster"),
-    printcolumn(name = "DESIRED", type_ = "integer", json_path = ".spec.autoScalingGroup.desiredCapacity"),
+    printcolumn(
+        name = "DESIRED",
+        type_ = "integer",
+        json_path = ".spec.autoScalingGroup.desiredCapacity"
+    ),
     printcolumn(name = "INSTANCES", type_ = "integer", json_path = ".status.instances"),
-    printcolumn(name = "READY", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
-    printcolumn(name = "REASON", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
-    printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn(
+        name = "READY",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].status"
+    ),
+    printcolumn(
+        name = "REASON",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].reason"
+    ),
+    printcolumn(
+        name = "AGE",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    )
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("self.cluster == oldSelf.cluster").message("cluster: cannot be changed: make another CapacityProvider"))]

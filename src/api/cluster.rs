@@ -27,12 +27,36 @@ use super::bounded::{List, Map, Str};
     category = "ecs",
     status = "EcsClusterStatus",
     doc = "An Amazon ECS cluster: the container instances that run tasks, the namespaces that may use them, and the rules that hold there.",
-    printcolumn(name = "INSTANCES", type_ = "integer", json_path = ".status.registeredContainerInstancesCount"),
-    printcolumn(name = "SERVICES", type_ = "integer", json_path = ".status.activeServicesCount"),
-    printcolumn(name = "RUNNING", type_ = "integer", json_path = ".status.runningTasksCount"),
-    printcolumn(name = "READY", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
-    printcolumn(name = "REASON", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
-    printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn(
+        name = "INSTANCES",
+        type_ = "integer",
+        json_path = ".status.registeredContainerInstancesCount"
+    ),
+    printcolumn(
+        name = "SERVICES",
+        type_ = "integer",
+        json_path = ".status.activeServicesCount"
+    ),
+    printcolumn(
+        name = "RUNNING",
+        type_ = "integer",
+        json_path = ".status.runningTasksCount"
+    ),
+    printcolumn(
+        name = "READY",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].status"
+    ),
+    printcolumn(
+        name = "REASON",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].reason"
+    ),
+    printcolumn(
+        name = "AGE",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    )
 )]
 #[serde(rename_all = "camelCase")]
 pub struct EcsClusterSpec {

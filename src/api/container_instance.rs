@@ -29,12 +29,36 @@ use super::bounded::{List, Map, Str};
     doc = "A container instance: one Docker Engine with an agent beside it. The controller makes one for each agent; people set spec.status to DRAINING, and custom attributes.",
     printcolumn(name = "CLUSTER", type_ = "string", json_path = ".spec.cluster"),
     printcolumn(name = "STATUS", type_ = "string", json_path = ".spec.status"),
-    printcolumn(name = "CONNECTED", type_ = "boolean", json_path = ".status.control.agentConnected"),
-    printcolumn(name = "RUNNING", type_ = "integer", json_path = ".status.control.runningTasksCount"),
-    printcolumn(name = "CPU", type_ = "integer", json_path = ".status.agent.registeredResources.cpu"),
-    printcolumn(name = "MEMORY", type_ = "integer", json_path = ".status.agent.registeredResources.memory"),
-    printcolumn(name = "REASON", type_ = "string", json_path = ".status.control.reason"),
-    printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn(
+        name = "CONNECTED",
+        type_ = "boolean",
+        json_path = ".status.control.agentConnected"
+    ),
+    printcolumn(
+        name = "RUNNING",
+        type_ = "integer",
+        json_path = ".status.control.runningTasksCount"
+    ),
+    printcolumn(
+        name = "CPU",
+        type_ = "integer",
+        json_path = ".status.agent.registeredResources.cpu"
+    ),
+    printcolumn(
+        name = "MEMORY",
+        type_ = "integer",
+        json_path = ".status.agent.registeredResources.memory"
+    ),
+    printcolumn(
+        name = "REASON",
+        type_ = "string",
+        json_path = ".status.control.reason"
+    ),
+    printcolumn(
+        name = "AGE",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    )
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("self.cluster == oldSelf.cluster").message("cluster: cannot be changed: an instance belongs to one cluster"))]

@@ -26,7 +26,9 @@ pub fn task_definition(
         text.map(|text| {
             quantity(text, unit, factor).ok_or_else(|| Problem {
                 field: field.to_owned(),
-                message: format!("'{text}' is not a size: give a whole number, or a number with the unit {unit}"),
+                message: format!(
+                    "'{text}' is not a size: give a whole number, or a number with the unit {unit}"
+                ),
             })
         })
         .transpose()
@@ -37,15 +39,27 @@ pub fn task_definition(
             None
         })
     };
-    let cpu = sized(size("cpu", spec.cpu.as_ref().map(super::bounded::Str::as_str), "vcpu", 1024.0));
-    let memory = sized(size("memory", spec.memory.as_ref().map(super::bounded::Str::as_str), "gb", 1024.0));
+    let cpu = sized(size(
+        "cpu",
+        spec.cpu.as_ref().map(super::bounded::Str::as_str),
+        "vcpu",
+        1024.0,
+    ));
+    let memory = sized(size(
+        "memory",
+        spec.memory.as_ref().map(super::bounded::Str::as_str),
+        "gb",
+        1024.0,
+    ));
     let definition = TaskDefinition {
         family: family.to_owned(),
         network_mode: match spec.network_mode {
             Some(shapes::NetworkMode::Host) => NetworkMode::Host,
             // The other modes are refused above.
             Some(
-                shapes::NetworkMode::Bridge | shapes::NetworkMode::Awsvpc | shapes::NetworkMode::None,
+                shapes::NetworkMode::Bridge
+                | shapes::NetworkMode::Awsvpc
+                | shapes::NetworkMode::None,
             )
             | None => NetworkMode::Bridge,
         },
@@ -54,22 +68,40 @@ pub fn task_definition(
         containers: spec.container_definitions.iter().map(container).collect(),
     };
     problems.extend(rules::problems(&definition));
-    if problems.is_empty() { Ok(definition) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(definition)
+    } else {
+        Err(problems)
+    }
 }
 
 /// What this release refuses of a body.
 pub fn refused(body: Body, spec: &impl serde::Serialize) -> Vec<Problem> {
     let problem = |finding: fields::Finding| {
-        let message = finding.message.strip_prefix(&finding.path).unwrap_or(&finding.message);
-        Problem { message: message.trim_start().to_owned(), field: finding.path }
+        let message = finding
+            .message
+            .strip_prefix(&finding.path)
+            .unwrap_or(&finding.message);
+        Problem {
+            message: message.trim_start().to_owned(),
+            field: finding.path,
+        }
     };
-    examined(body, spec).refused.into_iter().map(problem).collect()
+    examined(body, spec)
+        .refused
+        .into_iter()
+        .map(problem)
+        .collect()
 }
 
 /// Fields of a body that are accepted and change nothing here, each with the reason.
 pub fn without_effect(body: Body, spec: &impl serde::Serialize) -> Vec<String> {
     let text = |finding: fields::Finding| finding.message;
-    examined(body, spec).without_effect.into_iter().map(text).collect()
+    examined(body, spec)
+        .without_effect
+        .into_iter()
+        .map(text)
+        .collect()
 }
 
 fn examined(body: Body, spec: &impl serde::Serialize) -> fields::Findings {
@@ -90,25 +122,49 @@ fn quantity(text: &str, unit: &str, factor: f64) -> Option<u32> {
         clippy::cast_sign_loss,
         reason = "the range is checked first"
     )]
-    (0.0..=f64::from(u32::MAX)).contains(&value).then_some(value.round() as u32)
+    (0.0..=f64::from(u32::MAX))
+        .contains(&value)
+        .then_some(value.round() as u32)
 }
 
 fn container(spec: &shapes::ContainerDefinition) -> Container {
-    let words = |list: &[crate::api::bounded::Str<16384>]| list.iter().map(ToString::to_string).collect();
+    let words =
+        |list: &[crate::api::bounded::Str<16384>]| list.iter().map(ToString::to_string).collect();
     Container {
         name: spec.name.to_string(),
         image: spec.image.to_string(),
         essential: spec.essential.unwrap_or(true),
-        entry_point: spec.entry_point.as_ref().filter(|list| !list.is_empty()).map(|list| words(list)),
-        command: spec.command.as_ref().filter(|list| !list.is_empty()).map(|list| words(list)),
+        entry_point: spec
+            .entry_point
+            .as_ref()
+            .filter(|list| !list.is_empty())
+            .map(|list| words(list)),
+        command: spec
+            .command
+            .as_ref()
+            .filter(|list| !list.is_empty())
+            .map(|list| words(list)),
         environment: spec
             .environment
             .iter()
             .flat_map(|list| list.iter())
-            .map(|pair| (pair.name.to_string(), pair.value.as_deref().cloned().unwrap_or_default()))
+            .map(|pair| {
+                (
+                    pair.name.to_string(),
+                    pair.value.as_deref().cloned().unwrap_or_default(),
+                )
+            })
             .collect(),
-        user: spec.user.as_ref().filter(|user| !user.is_empty()).map(ToString::to_string),
-        working_directory: spec.working_directory.as_ref().filter(|path| !path.is_empty()).map(ToString::to_string),
+        user: spec
+            .user
+            .as_ref()
+            .filter(|user| !user.is_empty())
+            .map(ToString::to_string),
+        working_directory: spec
+            .working_directory
+            .as_ref()
+            .filter(|path| !path.is_empty())
+            .map(ToString::to_string),
         cpu: positive(spec.cpu).unwrap_or(0),
         memory: positive(spec.memory),
         memory_reservation: positive(spec.memory_reservation),
@@ -119,7 +175,10 @@ fn container(spec: &shapes::ContainerDefinition) -> Container {
             .filter_map(|mapping| {
                 Some(PortMapping {
                     container_port: u16::try_from(mapping.container_port?).ok()?,
-                    host_port: mapping.host_port.and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0),
+                    host_port: mapping
+                        .host_port
+                        .and_then(|port| u16::try_from(port).ok())
+                        .filter(|port| *port > 0),
                     protocol: protocol(mapping.protocol),
                 })
             })
@@ -139,7 +198,10 @@ fn container(spec: &shapes::ContainerDefinition) -> Container {
 /// Defaults: ECS API Reference, `HealthCheck`. A bare list is taken as CMD.
 fn health_check(spec: &shapes::HealthCheck) -> HealthCheck {
     let mut command: Vec<String> = spec.command.iter().map(ToString::to_string).collect();
-    if !matches!(command.first().map(String::as_str), Some("CMD" | "CMD-SHELL")) {
+    if !matches!(
+        command.first().map(String::as_str),
+        Some("CMD" | "CMD-SHELL")
+    ) {
         command.insert(0, "CMD".to_owned());
     }
     HealthCheck {
@@ -152,11 +214,15 @@ fn health_check(spec: &shapes::HealthCheck) -> HealthCheck {
 }
 
 fn positive(value: Option<i32>) -> Option<u32> {
-    value.and_then(|value| u32::try_from(value).ok()).filter(|value| *value > 0)
+    value
+        .and_then(|value| u32::try_from(value).ok())
+        .filter(|value| *value > 0)
 }
 
 fn seconds(value: Option<i32>) -> Option<Duration> {
-    value.and_then(|value| u64::try_from(value).ok()).map(Duration::from_secs)
+    value
+        .and_then(|value| u64::try_from(value).ok())
+        .map(Duration::from_secs)
 }
 
 /// TCP where a mapping names none.
@@ -245,14 +311,24 @@ impl From<task::StopCode> for StopCode {
 
 impl From<&task::Stop> for Stop {
     fn from(stop: &task::Stop) -> Self {
-        let reason = stop.reason.as_deref().cloned().unwrap_or_else(|| crate::domain::events::STOPPED_BY_USER.to_owned());
-        Self { code: stop.code.into(), reason }
+        let reason = stop
+            .reason
+            .as_deref()
+            .cloned()
+            .unwrap_or_else(|| crate::domain::events::STOPPED_BY_USER.to_owned());
+        Self {
+            code: stop.code.into(),
+            reason,
+        }
     }
 }
 
 impl From<&Stop> for task::Stop {
     fn from(stop: &Stop) -> Self {
-        Self { code: stop.code.into(), reason: Some(super::bounded::Str::cut(&stop.reason)) }
+        Self {
+            code: stop.code.into(),
+            reason: Some(super::bounded::Str::cut(&stop.reason)),
+        }
     }
 }
 
@@ -303,7 +379,10 @@ mod tests {
         assert!(app.essential);
         assert_eq!(app.port_mappings[0].host_port, None);
         assert_eq!(app.port_mappings[1].protocol, Protocol::Udp);
-        assert_eq!(app.health_check.as_ref().unwrap().interval, Duration::from_secs(30));
+        assert_eq!(
+            app.health_check.as_ref().unwrap().interval,
+            Duration::from_secs(30)
+        );
     }
 
     #[test]
@@ -317,10 +396,17 @@ mod tests {
             ",
         )
         .unwrap_err();
-        let fields: Vec<&str> = problems.iter().map(|problem| problem.field.as_str()).collect();
+        let fields: Vec<&str> = problems
+            .iter()
+            .map(|problem| problem.field.as_str())
+            .collect();
         assert_eq!(
             fields,
-            ["containerDefinitions[side].links", "cpu", "containerDefinitions[side].portMappings"]
+            [
+                "containerDefinitions[side].links",
+                "cpu",
+                "containerDefinitions[side].portMappings"
+            ]
         );
     }
 }

@@ -14,7 +14,9 @@ pub const DEFAULT_CLUSTER: &str = "default";
 
 /// The name in a name or an ARN of a cluster.
 fn cluster_name(text: Option<&str>) -> &str {
-    let text = text.filter(|text| !text.is_empty()).unwrap_or(DEFAULT_CLUSTER);
+    let text = text
+        .filter(|text| !text.is_empty())
+        .unwrap_or(DEFAULT_CLUSTER);
     text.rsplit_once(":cluster/").map_or(text, |(_, name)| name)
 }
 
@@ -26,13 +28,20 @@ impl EcsService {
 
     /// What its spec says of its task definition; empty where it says nothing.
     pub fn task_definition_text(&self) -> &str {
-        self.spec.task_definition.as_ref().map_or("", |name| name.as_str())
+        self.spec
+            .task_definition
+            .as_ref()
+            .map_or("", |name| name.as_str())
     }
 
     /// Some of its tasks found no instance.
     pub fn waits_for_room(&self) -> bool {
-        let conditions = self.status.as_ref().map_or(&[][..], |status| &status.conditions);
-        conditions::get(conditions, conditions::READY).is_some_and(|ready| ready.reason == reason::UNABLE_TO_PLACE)
+        let conditions = self
+            .status
+            .as_ref()
+            .map_or(&[][..], |status| &status.conditions);
+        conditions::get(conditions, conditions::READY)
+            .is_some_and(|ready| ready.reason == reason::UNABLE_TO_PLACE)
     }
 }
 
@@ -44,12 +53,21 @@ impl EcsTask {
 
     /// Name of the service that it belongs to.
     pub fn service_name(&self) -> Option<&str> {
-        self.spec.extensions.as_ref()?.service.as_ref().map(|service| service.name.as_str())
+        self.spec
+            .extensions
+            .as_ref()?
+            .service
+            .as_ref()
+            .map(|service| service.name.as_str())
     }
 
     /// The revision that it runs, `family:number`; for a task that is not bound, what it names.
     pub fn revision_name(&self) -> &str {
-        let resolved = self.spec.extensions.as_ref().and_then(|extensions| extensions.task_definition.as_ref());
+        let resolved = self
+            .spec
+            .extensions
+            .as_ref()
+            .and_then(|extensions| extensions.task_definition.as_ref());
         resolved.map_or(self.spec.task_definition.as_str(), |name| name.as_str())
     }
 
@@ -74,7 +92,10 @@ impl EcsTask {
 
     /// The agent of its instance would not start it.
     pub fn was_refused(&self) -> bool {
-        let reason = self.status.as_ref().and_then(|status| status.stopped_reason.as_ref());
+        let reason = self
+            .status
+            .as_ref()
+            .and_then(|status| status.stopped_reason.as_ref());
         reason.is_some_and(|reason| reason.starts_with(events::REFUSED))
     }
 
@@ -85,6 +106,9 @@ impl EcsTask {
 
     /// Name of the instance that it is bound to.
     pub fn instance(&self) -> Option<&str> {
-        self.spec.container_instance.as_ref().map(super::bounded::Str::as_str)
+        self.spec
+            .container_instance
+            .as_ref()
+            .map(super::bounded::Str::as_str)
     }
 }

@@ -38,7 +38,9 @@ pub fn run(arguments: &CheckArguments) -> anyhow::Result<()> {
 }
 
 async fn check(arguments: &CheckArguments) -> anyhow::Result<()> {
-    let config = Config::infer().await.context("cannot find the API server")?;
+    let config = Config::infer()
+        .await
+        .context("cannot find the API server")?;
     let client = guarded(config, None)?;
     served::<EcsCluster>(&client).await?;
     served::<ContainerInstance>(&client).await?;
@@ -49,7 +51,9 @@ async fn check(arguments: &CheckArguments) -> anyhow::Result<()> {
     let leader = async {
         loop {
             let lease = leases.get_opt("ecs-operator-controller").await?;
-            let holder = lease.and_then(|lease| lease.spec?.holder_identity).filter(|holder| !holder.is_empty());
+            let holder = lease
+                .and_then(|lease| lease.spec?.holder_identity)
+                .filter(|holder| !holder.is_empty());
             if let Some(holder) = holder {
                 return Ok::<_, kube::Error>(holder);
             }
@@ -58,7 +62,10 @@ async fn check(arguments: &CheckArguments) -> anyhow::Result<()> {
     };
     match tokio::time::timeout(Duration::from_secs(arguments.timeout_seconds), leader).await {
         Ok(holder) => line(format_args!("the controller {} leads", holder?)),
-        Err(_) => bail!("no controller leads: see its pods in namespace {}", arguments.lease_namespace),
+        Err(_) => bail!(
+            "no controller leads: see its pods in namespace {}",
+            arguments.lease_namespace
+        ),
     }
     Ok(())
 }
@@ -70,7 +77,9 @@ where
     let api: Api<PartialObjectMeta<K>> = Api::all(client.clone());
     let kind = K::kind(&());
     let found = api.list_metadata(&ListParams::default().limit(1)).await;
-    found.with_context(|| format!("{kind} is not served: is its CustomResourceDefinition installed?"))?;
+    found.with_context(|| {
+        format!("{kind} is not served: is its CustomResourceDefinition installed?")
+    })?;
     line(format_args!("{kind} is served"));
     Ok(())
 }

@@ -59,12 +59,17 @@ pub struct ControllerArguments {
 /// # Errors
 /// When the process cannot start, or must not go on.
 pub fn run(arguments: ControllerArguments) -> anyhow::Result<()> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(lead_or_follow(arguments))
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(lead_or_follow(arguments))
 }
 
 async fn lead_or_follow(arguments: ControllerArguments) -> anyhow::Result<()> {
     let clock = Clock::system();
-    let config = Config::infer().await.context("cannot find the API server")?;
+    let config = Config::infer()
+        .await
+        .context("cannot find the API server")?;
     let stop = CancellationToken::new();
     let leading = CancellationToken::new();
     let leadership = Leadership::new(clock);
@@ -76,7 +81,10 @@ async fn lead_or_follow(arguments: ControllerArguments) -> anyhow::Result<()> {
     let mut watches = JoinSet::new();
     // Followers keep their watches warm, so that a new leader acts at once.
     let world = world::watch(&client, &arguments.agent_namespace, &queues, &mut watches);
-    let reporter = Reporter { controller: "ecs-operator".into(), instance: Some(arguments.identity.clone()) };
+    let reporter = Reporter {
+        controller: "ecs-operator".into(),
+        instance: Some(arguments.identity.clone()),
+    };
     let context = Arc::new(Context::new(
         client.clone(),
         clock,
@@ -89,13 +97,27 @@ async fn lead_or_follow(arguments: ControllerArguments) -> anyhow::Result<()> {
     context.metrics.register(&mut registry);
 
     parts.spawn(part("signals", shutdown::on_signal(stop.clone())));
-    parts.spawn(part("http", http::serve(arguments.http_address, readiness.clone(), registry, stop.clone())));
+    parts.spawn(part(
+        "http",
+        http::serve(
+            arguments.http_address,
+            readiness.clone(),
+            registry,
+            stop.clone(),
+        ),
+    ));
     let candidate = Candidate {
         namespace: arguments.lease_namespace.clone(),
         lease: "ecs-operator-controller".to_owned(),
         identity: arguments.identity.clone(),
     };
-    let election = elect(guarded(config, None)?, candidate, leadership, leading.clone(), stop.clone());
+    let election = elect(
+        guarded(config, None)?,
+        candidate,
+        leadership,
+        leading.clone(),
+        stop.clone(),
+    );
     parts.spawn(election);
     parts.spawn(control(context, readiness, leading.clone(), stop.clone()));
 
@@ -107,7 +129,10 @@ async fn lead_or_follow(arguments: ControllerArguments) -> anyhow::Result<()> {
     }
     stop.cancel();
     let finish = async { while parts.join_next().await.is_some() {} };
-    if tokio::time::timeout(Duration::from_secs(10), finish).await.is_err() {
+    if tokio::time::timeout(Duration::from_secs(10), finish)
+        .await
+        .is_err()
+    {
         error!("gave up waiting for passes to finish");
     }
     Ok(())
@@ -125,7 +150,12 @@ fn settings(arguments: &ControllerArguments) -> Settings {
 }
 
 /// Waits until the caches are filled and this replica leads, then controls.
-async fn control(context: Arc<Context>, readiness: Readiness, leading: CancellationToken, stop: CancellationToken) {
+async fn control(
+    context: Arc<Context>,
+    readiness: Readiness,
+    leading: CancellationToken,
+    stop: CancellationToken,
+) {
     tokio::select! {
         () = stop.cancelled() => return,
         ready = context.world.ready() => {

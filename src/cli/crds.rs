@@ -22,8 +22,11 @@ pub struct CrdsArguments {
 pub fn run(arguments: &CrdsArguments) -> anyhow::Result<()> {
     std::fs::create_dir_all(&arguments.directory)?;
     for crd in crds::all() {
-        let path = arguments.directory.join(format!("{}.yaml", crd.spec.names.plural));
-        std::fs::write(&path, crds::render(&crd)?).with_context(|| format!("cannot write {}", path.display()))?;
+        let path = arguments
+            .directory
+            .join(format!("{}.yaml", crd.spec.names.plural));
+        std::fs::write(&path, crds::render(&crd)?)
+            .with_context(|| format!("cannot write {}", path.display()))?;
         line(path.display());
     }
     Ok(())

@@ -16,7 +16,13 @@ use crate::platform::telemetry::{self, LogFormat};
 #[command(name = "ecs-operator", version, about, propagate_version = true)]
 pub struct Arguments {
     /// How log lines look.
-    #[arg(long, env = "LOG_FORMAT", value_enum, default_value = "text", global = true)]
+    #[arg(
+        long,
+        env = "LOG_FORMAT",
+        value_enum,
+        default_value = "text",
+        global = true
+    )]
     log_format: LogFormat,
     /// What is logged, in the syntax of `RUST_LOG`.
     #[arg(long, env = "RUST_LOG", default_value = "info", global = true)]
@@ -42,7 +48,10 @@ enum Command {
 
 /// Runs a command that needs no second thread.
 fn single_threaded(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(command)
 }
 
 /// Runs the subcommand that the arguments name.

@@ -37,13 +37,17 @@ pub fn run(arguments: &UninstallArguments) -> anyhow::Result<()> {
 }
 
 async fn check(arguments: &UninstallArguments) -> anyhow::Result<()> {
-    let config = Config::infer().await.context("cannot find the API server")?;
+    let config = Config::infer()
+        .await
+        .context("cannot find the API server")?;
     let client = guarded(config, None)?;
     if arguments.drain {
         let limit = Duration::from_secs(arguments.timeout_seconds);
         return tokio::time::timeout(limit, drain(&client))
             .await
-            .with_context(|| format!("not drained within {limit:?}: see the conditions of what is left"))?;
+            .with_context(|| {
+                format!("not drained within {limit:?}: see the conditions of what is left")
+            })?;
     }
     let services = names::<EcsService>(&Api::all(client.clone())).await?;
     let tasks: Vec<String> = Api::<EcsTask>::all(client.clone())
@@ -55,7 +59,10 @@ async fn check(arguments: &UninstallArguments) -> anyhow::Result<()> {
         .collect();
     let providers = names::<CapacityProvider>(&Api::all(client.clone())).await?;
     let clusters = names::<EcsCluster>(&Api::all(client)).await?;
-    if [&services, &tasks, &providers, &clusters].iter().all(|left| left.is_empty()) {
+    if [&services, &tasks, &providers, &clusters]
+        .iter()
+        .all(|left| left.is_empty())
+    {
         line("no services, tasks or clusters: nothing holds the uninstallation back");
         return Ok(());
     }
@@ -72,7 +79,11 @@ async fn check(arguments: &UninstallArguments) -> anyhow::Result<()> {
 }
 
 fn list(names: &[String]) -> String {
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
+    }
 }
 
 async fn drain(client: &Client) -> anyhow::Result<()> {
@@ -89,19 +100,33 @@ async fn drain(client: &Client) -> anyhow::Result<()> {
 
 async fn delete_namespaced<K>(client: &Client) -> anyhow::Result<()>
 where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + std::fmt::Debug + DeserializeOwned,
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + std::fmt::Debug
+        + DeserializeOwned,
 {
-    for object in Api::<K>::all(client.clone()).list(&ListParams::default()).await? {
+    for object in Api::<K>::all(client.clone())
+        .list(&ListParams::default())
+        .await?
+    {
         let api: Api<K> = Api::namespaced(client.clone(), &object.namespace().unwrap_or_default());
-        line(format_args!("deleting {} {}", K::kind(&()), full_name(&object)));
-        api.delete(&object.name_any(), &DeleteParams::background()).await?;
+        line(format_args!(
+            "deleting {} {}",
+            K::kind(&()),
+            full_name(&object)
+        ));
+        api.delete(&object.name_any(), &DeleteParams::background())
+            .await?;
     }
     Ok(())
 }
 
 async fn delete_cluster_wide<K>(client: &Client) -> anyhow::Result<()>
 where
-    K: Resource<DynamicType = (), Scope = ClusterResourceScope> + Clone + std::fmt::Debug + DeserializeOwned,
+    K: Resource<DynamicType = (), Scope = ClusterResourceScope>
+        + Clone
+        + std::fmt::Debug
+        + DeserializeOwned,
 {
     let api: Api<K> = Api::all(client.clone());
     for name in names(&api).await? {
@@ -124,7 +149,11 @@ where
             return Ok(());
         }
         if left.len() != said {
-            line(format_args!("waiting for {} {what}: {}", left.len(), left.join(", ")));
+            line(format_args!(
+                "waiting for {} {what}: {}",
+                left.len(),
+                left.join(", ")
+            ));
             said = left.len();
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -135,7 +164,12 @@ async fn names<K>(api: &Api<K>) -> anyhow::Result<Vec<String>>
 where
     K: Resource + Clone + std::fmt::Debug + DeserializeOwned,
 {
-    Ok(api.list(&ListParams::default()).await?.iter().map(full_name).collect())
+    Ok(api
+        .list(&ListParams::default())
+        .await?
+        .iter()
+        .map(full_name)
+        .collect())
 }
 
 fn full_name(object: &impl ResourceExt) -> String {

@@ -52,7 +52,10 @@ where
 {
     /// A cache over what a watch stores.
     pub fn new(store: Store<K>) -> Self {
-        Self { store, ours: Mutex::default() }
+        Self {
+            store,
+            ours: Mutex::default(),
+        }
     }
 
     /// What the watch alone has shown, for the controller that runs on it.
@@ -72,8 +75,12 @@ where
     /// The newest known version of every object, in order of namespace and name.
     pub fn all(&self) -> Vec<Arc<K>> {
         let ours = self.lock().clone();
-        let mut objects: BTreeMap<Key, Arc<K>> =
-            self.store.state().into_iter().map(|object| (key_of(&*object), object)).collect();
+        let mut objects: BTreeMap<Key, Arc<K>> = self
+            .store
+            .state()
+            .into_iter()
+            .map(|object| (key_of(&*object), object))
+            .collect();
         for (key, mine) in ours {
             match mine {
                 Ours::Reserved(object) | Ours::Written(object) => objects.insert(key, object),
@@ -85,7 +92,8 @@ where
 
     /// Counts an object whose create is about to be sent.
     pub fn reserve(&self, object: K) {
-        self.lock().insert(key_of(&object), Ours::Reserved(Arc::new(object)));
+        self.lock()
+            .insert(key_of(&object), Ours::Reserved(Arc::new(object)));
     }
 
     /// The create of a reserved object came to nothing.
@@ -99,7 +107,10 @@ where
     /// Takes in the answer to a write. An answer that the watch has overtaken changes nothing.
     pub fn wrote(&self, object: K) {
         let key = key_of(&object);
-        let overtaken = self.store.get(&reference(&key)).is_some_and(|seen| version(&*seen) >= version(&object));
+        let overtaken = self
+            .store
+            .get(&reference(&key))
+            .is_some_and(|seen| version(&*seen) >= version(&object));
         let mut ours = self.lock();
         let newer = match ours.get(&key) {
             Some(Ours::Written(mine)) => version(&**mine) > version(&object),
@@ -117,7 +128,12 @@ where
     pub fn removed(&self, object: &K) {
         let key = key_of(object);
         if self.store.get(&reference(&key)).is_some() {
-            self.lock().insert(key, Ours::Gone { version: version(object) });
+            self.lock().insert(
+                key,
+                Ours::Gone {
+                    version: version(object),
+                },
+            );
         } else {
             self.lock().remove(&key);
         }
@@ -140,13 +156,16 @@ where
 
     /// Keys of what we wrote and the watch has not shown, before a new list.
     pub fn unconfirmed(&self) -> BTreeSet<Key> {
-        let written = |(key, ours): (&Key, &Ours<K>)| (!matches!(ours, Ours::Reserved(_))).then(|| key.clone());
+        let written = |(key, ours): (&Key, &Ours<K>)| {
+            (!matches!(ours, Ours::Reserved(_))).then(|| key.clone())
+        };
         self.lock().iter().filter_map(written).collect()
     }
 
     /// A list that began after `before` was taken is complete: it showed all that was written by then.
     pub fn listed(&self, before: &BTreeSet<Key>) {
-        self.lock().retain(|key, ours| matches!(ours, Ours::Reserved(_)) || !before.contains(key));
+        self.lock()
+            .retain(|key, ours| matches!(ours, Ours::Reserved(_)) || !before.contains(key));
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, Ours<K>>> {
@@ -156,11 +175,18 @@ where
 
 fn reference<K: Resource<DynamicType = ()>>((namespace, name): &Key) -> ObjectRef<K> {
     let reference = ObjectRef::new(name);
-    if namespace.is_empty() { reference } else { reference.within(namespace) }
+    if namespace.is_empty() {
+        reference
+    } else {
+        reference.within(namespace)
+    }
 }
 
 fn version(object: &impl ResourceExt) -> u64 {
-    object.resource_version().and_then(|version| version.parse().ok()).unwrap_or(0)
+    object
+        .resource_version()
+        .and_then(|version| version.parse().ok())
+        .unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -192,12 +218,21 @@ mod tests {
         cache.wrote(object("a", "10"));
         writer.apply_watcher_event(&Event::Apply(object("a", "9")));
         cache.seen(&object("a", "9"), false);
-        assert_eq!(cache.get(&key("a")).unwrap().resource_version().unwrap(), "10");
+        assert_eq!(
+            cache.get(&key("a")).unwrap().resource_version().unwrap(),
+            "10"
+        );
         writer.apply_watcher_event(&Event::Apply(object("a", "11")));
         cache.seen(&object("a", "11"), false);
-        assert_eq!(cache.get(&key("a")).unwrap().resource_version().unwrap(), "11");
+        assert_eq!(
+            cache.get(&key("a")).unwrap().resource_version().unwrap(),
+            "11"
+        );
         cache.wrote(object("a", "10"));
-        assert_eq!(cache.get(&key("a")).unwrap().resource_version().unwrap(), "11");
+        assert_eq!(
+            cache.get(&key("a")).unwrap().resource_version().unwrap(),
+            "11"
+        );
     }
 
     #[test]

@@ -116,8 +116,16 @@ impl Context {
     /// The presence of one instance: one that nobody has looked at yet is not gone while its object is there.
     pub fn presence_in(&self, known: &BTreeMap<String, Presence>, instance: &str) -> Presence {
         known.get(instance).copied().unwrap_or_else(|| {
-            let exists = self.world.instances.get(&(String::new(), instance.to_owned())).is_some();
-            if exists { Presence::Disconnected } else { Presence::Fenced }
+            let exists = self
+                .world
+                .instances
+                .get(&(String::new(), instance.to_owned()))
+                .is_some();
+            if exists {
+                Presence::Disconnected
+            } else {
+                Presence::Fenced
+            }
         })
     }
 
@@ -136,9 +144,19 @@ impl Context {
     }
 
     /// Tells a coarse copy of what happened as a Kubernetes Event. A failure is logged: status holds the truth.
-    pub async fn tell(&self, object: &impl Resource<DynamicType = ()>, warning: bool, reason: &str, note: &str) {
+    pub async fn tell(
+        &self,
+        object: &impl Resource<DynamicType = ()>,
+        warning: bool,
+        reason: &str,
+        note: &str,
+    ) {
         let event = Event {
-            type_: if warning { EventType::Warning } else { EventType::Normal },
+            type_: if warning {
+                EventType::Warning
+            } else {
+                EventType::Normal
+            },
             reason: reason.to_owned(),
             note: Some(note.chars().take(1000).collect()),
             action: "Reconcile".to_owned(),
@@ -159,14 +177,20 @@ impl Context {
         let mut backoff = lock(&self.backoff);
         let failures = backoff.entry(object.uid().unwrap_or_default()).or_default();
         *failures = failures.saturating_add(1);
-        let pause = Duration::from_millis(100).saturating_mul(1 << (*failures).min(11)).min(Duration::from_mins(2));
+        let pause = Duration::from_millis(100)
+            .saturating_mul(1 << (*failures).min(11))
+            .min(Duration::from_mins(2));
         warn!(name = object.name_any(), namespace = object.namespace(), %error, ?pause, "reconcile failed");
         Action::requeue(pause)
     }
 
     /// What happened to the service with this UID and is not in its status yet.
     pub fn unreported<T>(&self, service_uid: &str, change: impl FnOnce(&mut Unreported) -> T) -> T {
-        change(lock(&self.unreported).entry(service_uid.to_owned()).or_default())
+        change(
+            lock(&self.unreported)
+                .entry(service_uid.to_owned())
+                .or_default(),
+        )
     }
 
     /// How long a write about this object should be put off, because another one was less than `period` ago; `None`

@@ -30,9 +30,25 @@ pub struct Metrics {
 impl Metrics {
     /// Makes the counters readable in `registry`.
     pub fn register(&self, registry: &mut Registry) {
-        registry.register("reconciles", "Reconciles by kind and outcome", self.reconciles.clone());
-        registry.register("tasks_started", "Tasks created for services", self.tasks_started.clone());
-        registry.register("tasks_stopped", "Tasks told to stop", self.tasks_stopped.clone());
-        registry.register("placement_failures", "Tasks that found no instance", self.placement_failures.clone());
+        registry.register(
+            "reconciles",
+            "Reconciles by kind and outcome",
+            self.reconciles.clone(),
+        );
+        registry.register(
+            "tasks_started",
+            "Tasks created for services",
+            self.tasks_started.clone(),
+        );
+        registry.register(
+            "tasks_stopped",
+            "Tasks told to stop",
+            self.tasks_stopped.clone(),
+        );
+        registry.register(
+            "placement_failures",
+            "Tasks that found no instance",
+            self.placement_failures.clone(),
+        );
     }
 }

@@ -25,9 +25,9 @@ use std::future::Future;
 use std::sync::Arc;
 
 use futures::{StreamExt, stream};
+use kube::Resource;
 use kube::runtime::controller::{Action, Config};
 use kube::runtime::{Controller, watcher};
-use kube::Resource;
 use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -57,12 +57,27 @@ pub async fn run(context: Arc<Context>, shutdown: CancellationToken) {
             ));
         };
     }
-    control!(definitions, definitions, "TaskDefinition", definition::reconcile);
-    control!(revisions, revisions, "TaskDefinitionRevision", definition::reconcile_revision);
+    control!(
+        definitions,
+        definitions,
+        "TaskDefinition",
+        definition::reconcile
+    );
+    control!(
+        revisions,
+        revisions,
+        "TaskDefinitionRevision",
+        definition::reconcile_revision
+    );
     control!(services, services, "EcsService", service::reconcile);
     control!(tasks, tasks, "EcsTask", task::reconcile);
     control!(clusters, clusters, "EcsCluster", cluster::reconcile);
-    control!(providers, providers, "CapacityProvider", capacity_provider::reconcile);
+    control!(
+        providers,
+        providers,
+        "CapacityProvider",
+        capacity_provider::reconcile
+    );
     running.spawn(instance::run(Arc::clone(&context), shutdown.clone()));
     while running.join_next().await.is_some() {
         shutdown.cancel();
@@ -88,14 +103,23 @@ where
         async move {
             let outcome = pass.await;
             let label = outcome.as_ref().map_or_else(Error::category, |_| "ok");
-            context.metrics.reconciles.get_or_create(&Reconcile { kind, outcome: label }).inc();
+            context
+                .metrics
+                .reconciles
+                .get_or_create(&Reconcile {
+                    kind,
+                    outcome: label,
+                })
+                .inc();
             if outcome.is_ok() {
                 context.succeeded(&*object);
             }
             outcome
         }
     };
-    let on_error = |object: Arc<K>, error: &Error, context: Arc<Context>| context.failed(&*object, &error.chain());
+    let on_error = |object: Arc<K>, error: &Error, context: Arc<Context>| {
+        context.failed(&*object, &error.chain())
+    };
     Controller::for_stream(own_watch, cache.store())
         .with_config(Config::default().concurrency(CONCURRENCY))
         .reconcile_on(queue.stream())
@@ -103,4 +127,3 @@ where
         .run(counted, on_error, context)
         .for_each(|_| std::future::ready(()))
 }
-

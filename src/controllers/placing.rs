@@ -39,12 +39,16 @@ impl Room {
             .map(|instance| (instance.name_any(), offered(context, &instance, &presence)))
             .collect();
         for task in context.world.tasks.all() {
-            let Some(instance) = task.instance().and_then(|name| instances.get_mut(name)) else { continue };
+            let Some(instance) = task.instance().and_then(|name| instances.get_mut(name)) else {
+                continue;
+            };
             if !task.is_stopped() {
                 hold(context, instance, &task);
             }
         }
-        Self { instances: instances.into_values().collect() }
+        Self {
+            instances: instances.into_values().collect(),
+        }
     }
 
     /// Places one task and counts it.
@@ -77,31 +81,59 @@ pub(super) struct History {
 
 impl History {
     /// Of tasks of the same definition: instances whose agent refused one, and dynamic ports on which one failed to start.
-    pub(super) fn of<'a>(tasks: impl Iterator<Item = &'a Arc<EcsTask>>, definition: &str, now: Timestamp) -> Self {
+    pub(super) fn of<'a>(
+        tasks: impl Iterator<Item = &'a Arc<EcsTask>>,
+        definition: &str,
+        now: Timestamp,
+    ) -> Self {
         let mut history = Self::default();
         for task in tasks.filter(|task| task.revision_name() == definition) {
-            let (Some(status), Some(instance)) = (&task.status, task.instance()) else { continue };
-            let recent = status.stopped_at.as_ref().is_some_and(|stopped| now.duration_since(stopped.0) < PASSED_OVER);
-            if !recent || status.stop_code != Some(StopCode::TaskFailedToStart) || task.spec.stop.is_some() {
+            let (Some(status), Some(instance)) = (&task.status, task.instance()) else {
+                continue;
+            };
+            let recent = status
+                .stopped_at
+                .as_ref()
+                .is_some_and(|stopped| now.duration_since(stopped.0) < PASSED_OVER);
+            if !recent
+                || status.stop_code != Some(StopCode::TaskFailedToStart)
+                || task.spec.stop.is_some()
+            {
                 continue;
             }
             if task.was_refused() {
                 history.excluded.insert(instance.to_owned());
             }
-            history.unusable.entry(instance.to_owned()).or_default().extend(chosen_ports(task));
+            history
+                .unusable
+                .entry(instance.to_owned())
+                .or_default()
+                .extend(chosen_ports(task));
         }
         history
     }
 }
 
-fn offered(context: &Context, instance: &ContainerInstance, presence: &BTreeMap<String, Presence>) -> Instance {
+fn offered(
+    context: &Context,
+    instance: &ContainerInstance,
+    presence: &BTreeMap<String, Presence>,
+) -> Instance {
     let name = instance.name_any();
-    let report = instance.status.as_ref().and_then(|status| status.agent.as_ref());
-    let ready = report.and_then(|report| report.engine.as_ref()).is_some_and(|engine| engine.ready);
-    let resources = report.and_then(|report| report.registered_resources).unwrap_or_default();
+    let report = instance
+        .status
+        .as_ref()
+        .and_then(|status| status.agent.as_ref());
+    let ready = report
+        .and_then(|report| report.engine.as_ref())
+        .is_some_and(|engine| engine.ready);
+    let resources = report
+        .and_then(|report| report.registered_resources)
+        .unwrap_or_default();
     Instance {
         zone: zone(context, instance),
-        active: instance.spec.status == InstanceState::Active && instance.metadata.deletion_timestamp.is_none(),
+        active: instance.spec.status == InstanceState::Active
+            && instance.metadata.deletion_timestamp.is_none(),
         connected: ready && presence.get(&name) == Some(&Presence::Connected),
         attributes: report
             .iter()
@@ -109,7 +141,11 @@ fn offered(context: &Context, instance: &ContainerInstance, presence: &BTreeMap<
             .chain(instance.spec.attributes.keys())
             .cloned()
             .collect(),
-        capacity: Capacity { cpu: resources.cpu, memory: resources.memory, pids: resources.pids },
+        capacity: Capacity {
+            cpu: resources.cpu,
+            memory: resources.memory,
+            pids: resources.pids,
+        },
         name,
         ..Instance::default()
     }
@@ -118,22 +154,39 @@ fn offered(context: &Context, instance: &ContainerInstance, presence: &BTreeMap<
 /// A task holds its resources until it is STOPPED. One whose revision is gone still holds its ports.
 fn hold(context: &Context, instance: &mut Instance, task: &EcsTask) {
     let namespace = task.namespace().unwrap_or_default();
-    let definition = context.definitions.get(&context.world, &namespace, task.revision_name());
-    let demand = definition.map(|definition| definition.demand()).unwrap_or_default();
+    let definition = context
+        .definitions
+        .get(&context.world, &namespace, task.revision_name());
+    let demand = definition
+        .map(|definition| definition.demand())
+        .unwrap_or_default();
     instance.held.take(&demand, chosen_ports(task));
     if let Some(service) = task.service_name().filter(|_| !task.is_stopping()) {
-        *instance.tasks_of.entry(format!("{namespace}/{service}")).or_default() += 1;
+        *instance
+            .tasks_of
+            .entry(format!("{namespace}/{service}"))
+            .or_default() += 1;
     }
 }
 
 fn chosen_ports(task: &EcsTask) -> impl Iterator<Item = HostPort> {
-    task.spec.extensions.iter().flat_map(|extensions| extensions.host_ports.iter()).filter_map(|chosen| {
-        Some(HostPort { protocol: parse::protocol(Some(chosen.protocol)), port: u16::try_from(chosen.host_port).ok()? })
-    })
+    task.spec
+        .extensions
+        .iter()
+        .flat_map(|extensions| extensions.host_ports.iter())
+        .filter_map(|chosen| {
+            Some(HostPort {
+                protocol: parse::protocol(Some(chosen.protocol)),
+                port: u16::try_from(chosen.host_port).ok()?,
+            })
+        })
 }
 
 /// The chosen ports as a task's spec carries them, in the order of the definition's dynamic mappings.
-pub(super) fn host_ports(definition: &TaskDefinition, placement: &Placement) -> List<task::HostPort, 1000> {
+pub(super) fn host_ports(
+    definition: &TaskDefinition,
+    placement: &Placement,
+) -> List<task::HostPort, 1000> {
     let dynamic = definition.containers.iter().flat_map(|container| {
         container
             .port_mappings

@@ -40,7 +40,11 @@ impl Queue {
             loop {
                 if let Some((namespace, name)) = queue.lock().pop_first() {
                     let reference = ObjectRef::new(&name);
-                    let reference = if namespace.is_empty() { reference } else { reference.within(&namespace) };
+                    let reference = if namespace.is_empty() {
+                        reference
+                    } else {
+                        reference.within(&namespace)
+                    };
                     return Some((reference, queue.clone()));
                 }
                 queue.filled.notified().await;

@@ -110,21 +110,44 @@ pub fn watch(
         ($api:expr, $writer:expr, $field:ident, $notify:path) => {{
             let (api, world, queues) = ($api, std::sync::Arc::clone(&world), queues.clone());
             watches.spawn(async move {
-                follow(api, $writer, &world.$field, |object| $notify(&world, &queues, object)).await;
+                follow(api, $writer, &world.$field, |object| {
+                    $notify(&world, &queues, object)
+                })
+                .await;
             });
         }};
     }
     follow!(Api::all(client.clone()), clusters, clusters, on_cluster);
     follow!(Api::all(client.clone()), providers, providers, on_provider);
     follow!(Api::all(client.clone()), instances, instances, on_instance);
-    follow!(Api::all(client.clone()), definitions, definitions, on_definition);
+    follow!(
+        Api::all(client.clone()),
+        definitions,
+        definitions,
+        on_definition
+    );
     follow!(Api::all(client.clone()), revisions, revisions, on_revision);
     follow!(Api::all(client.clone()), services, services, on_service);
-    follow!(Api::all(client.clone()), service_revisions, service_revisions, on_service_revision);
+    follow!(
+        Api::all(client.clone()),
+        service_revisions,
+        service_revisions,
+        on_service_revision
+    );
     follow!(Api::all(client.clone()), tasks, tasks, on_task);
     follow!(Api::all(client.clone()), nodes, nodes, on_node);
-    follow!(Api::namespaced(client.clone(), agent_namespace), pods, pods, on_pod);
-    follow!(Api::namespaced(client.clone(), agent_namespace), daemon_sets, daemon_sets, on_daemon_set);
+    follow!(
+        Api::namespaced(client.clone(), agent_namespace),
+        pods,
+        pods,
+        on_pod
+    );
+    follow!(
+        Api::namespaced(client.clone(), agent_namespace),
+        daemon_sets,
+        daemon_sets,
+        on_daemon_set
+    );
     world
 }
 
@@ -190,8 +213,12 @@ impl World {
 }
 
 /// Fills one cache for ever. An object that cannot be read is reported and left out; it stops nobody else's.
-async fn follow<K>(api: Api<DeserializeGuard<K>>, mut writer: Writer<K>, cache: &Cache<K>, notify: impl Fn(&K))
-where
+async fn follow<K>(
+    api: Api<DeserializeGuard<K>>,
+    mut writer: Writer<K>,
+    cache: &Cache<K>,
+    notify: impl Fn(&K),
+) where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
     let mut events = watcher(api, Config::default()).default_backoff().boxed();
@@ -205,7 +232,9 @@ where
                 continue;
             }
         };
-        let Some(event) = readable(event) else { continue };
+        let Some(event) = readable(event) else {
+            continue;
+        };
         writer.apply_watcher_event(&event);
         match &event {
             Event::Init => before = cache.unconfirmed(),
@@ -255,32 +284,51 @@ fn on_cluster(world: &World, queues: &Queues, cluster: &EcsCluster) {
     let name = cluster.name_any();
     queues.clusters.add(key_of(cluster));
     queues.instances.add(key_of(cluster));
-    queues.services.extend(services_where(world, |service| service.cluster_name() == name));
+    queues.services.extend(services_where(world, |service| {
+        service.cluster_name() == name
+    }));
     queues.tasks.extend(unbound_tasks(world));
-    queues.providers.extend(keys_where(&world.providers.all(), |provider| provider.spec.cluster == name.as_str()));
+    queues
+        .providers
+        .extend(keys_where(&world.providers.all(), |provider| {
+            provider.spec.cluster == name.as_str()
+        }));
 }
 
 fn on_provider(_: &World, queues: &Queues, provider: &CapacityProvider) {
     queues.providers.add(key_of(provider));
-    queues.clusters.add((String::new(), provider.spec.cluster.to_string()));
+    queues
+        .clusters
+        .add((String::new(), provider.spec.cluster.to_string()));
 }
 
 fn on_instance(world: &World, queues: &Queues, instance: &ContainerInstance) {
     queues.instances.add(key_of(instance));
-    queues.clusters.add((String::new(), instance.spec.cluster.to_string()));
+    queues
+        .clusters
+        .add((String::new(), instance.spec.cluster.to_string()));
     let cluster = instance.spec.cluster.as_str();
-    queues.services.extend(services_where(world, |service| service.cluster_name() == cluster));
+    queues.services.extend(services_where(world, |service| {
+        service.cluster_name() == cluster
+    }));
     queues.tasks.extend(unbound_tasks(world));
 }
 
 fn on_definition(world: &World, queues: &Queues, definition: &TaskDefinition) {
     queues.definitions.add(key_of(definition));
-    queues.revisions.extend(revisions_of(world, &key_of(definition)));
-    queues.services.extend(followers(world, &key_of(definition)));
+    queues
+        .revisions
+        .extend(revisions_of(world, &key_of(definition)));
+    queues
+        .services
+        .extend(followers(world, &key_of(definition)));
 }
 
 fn on_revision(world: &World, queues: &Queues, revision: &TaskDefinitionRevision) {
-    let family = (revision.namespace().unwrap_or_default(), revision.spec.family.to_string());
+    let family = (
+        revision.namespace().unwrap_or_default(),
+        revision.spec.family.to_string(),
+    );
     queues.revisions.add(key_of(revision));
     queues.services.extend(followers(world, &family));
     queues.definitions.add(family);
@@ -289,14 +337,21 @@ fn on_revision(world: &World, queues: &Queues, revision: &TaskDefinitionRevision
 
 fn on_service(_: &World, queues: &Queues, service: &EcsService) {
     queues.services.add(key_of(service));
-    queues.clusters.add((String::new(), service.cluster_name().to_owned()));
+    queues
+        .clusters
+        .add((String::new(), service.cluster_name().to_owned()));
     if let Ok(reference) = RevisionReference::parse(service.task_definition_text()) {
-        queues.definitions.add((service.namespace().unwrap_or_default(), reference.family));
+        queues
+            .definitions
+            .add((service.namespace().unwrap_or_default(), reference.family));
     }
 }
 
 fn on_service_revision(_: &World, queues: &Queues, revision: &EcsServiceRevision) {
-    queues.services.add((revision.namespace().unwrap_or_default(), revision.spec.service.to_string()));
+    queues.services.add((
+        revision.namespace().unwrap_or_default(),
+        revision.spec.service.to_string(),
+    ));
 }
 
 /// A task that ended or went makes room: every service of its cluster may be waiting for it.
@@ -319,7 +374,11 @@ fn on_task(world: &World, queues: &Queues, task: &EcsTask) {
 
 fn on_node(world: &World, queues: &Queues, node: &Node) {
     queues.instances.add(key_of(node));
-    queues.clusters.extend(keys_where(&world.clusters.all(), |cluster| cluster.spec.nodes.is_some()));
+    queues
+        .clusters
+        .extend(keys_where(&world.clusters.all(), |cluster| {
+            cluster.spec.nodes.is_some()
+        }));
 }
 
 fn on_pod(_: &World, queues: &Queues, pod: &Pod) {
@@ -343,7 +402,8 @@ fn services_where(world: &World, wanted: impl Fn(&EcsService) -> bool) -> Vec<Ke
 fn followers(world: &World, (namespace, family): &Key) -> Vec<Key> {
     services_where(world, |service| {
         service.namespace().as_ref() == Some(namespace)
-            && RevisionReference::parse(service.task_definition_text()).is_ok_and(|named| named.family == *family)
+            && RevisionReference::parse(service.task_definition_text())
+                .is_ok_and(|named| named.family == *family)
     })
 }
 
@@ -354,9 +414,18 @@ fn revisions_of(world: &World, (namespace, family): &Key) -> Vec<Key> {
 }
 
 fn unbound_tasks(world: &World) -> Vec<Key> {
-    keys_where(&world.tasks.all(), |task| task.spec.container_instance.is_none() && !task.is_stopped())
+    keys_where(&world.tasks.all(), |task| {
+        task.spec.container_instance.is_none() && !task.is_stopped()
+    })
 }
 
-fn keys_where<K: ResourceExt>(objects: &[std::sync::Arc<K>], wanted: impl Fn(&K) -> bool) -> Vec<Key> {
-    objects.iter().filter(|object| wanted(object)).map(|object| key_of(&**object)).collect()
+fn keys_where<K: ResourceExt>(
+    objects: &[std::sync::Arc<K>],
+    wanted: impl Fn(&K) -> bool,
+) -> Vec<Key> {
+    objects
+        .iter()
+        .filter(|object| wanted(object))
+        .map(|object| key_of(&**object))
+        .collect()
 }

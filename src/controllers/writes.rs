@@ -53,7 +53,10 @@ impl Error {
 
 /// Names what was tried, for an error.
 pub fn doing(action: &'static str) -> impl FnOnce(kube::Error) -> Error {
-    move |source| Error::Kube { action, source: Box::new(source) }
+    move |source| Error::Kube {
+        action,
+        source: Box::new(source),
+    }
 }
 
 /// Whether an error is this status of the API server.
@@ -70,8 +73,22 @@ pub enum Created<K> {
 }
 
 /// What objects of ours have in common.
-pub trait Ours: Resource<DynamicType = ()> + Clone + Debug + Serialize + DeserializeOwned + Send + Sync + 'static {}
-impl<K: Resource<DynamicType = ()> + Clone + Debug + Serialize + DeserializeOwned + Send + Sync + 'static> Ours for K {}
+pub trait Ours:
+    Resource<DynamicType = ()> + Clone + Debug + Serialize + DeserializeOwned + Send + Sync + 'static
+{
+}
+impl<
+    K: Resource<DynamicType = ()>
+        + Clone
+        + Debug
+        + Serialize
+        + DeserializeOwned
+        + Send
+        + Sync
+        + 'static,
+> Ours for K
+{
+}
 
 /// An API for the place where `object` is.
 pub fn api_of<K>(client: &Client, namespace: Option<String>) -> Api<K>
@@ -85,7 +102,11 @@ where
 ///
 /// # Errors
 /// When the API server refuses or does not answer.
-pub async fn create<K: Ours>(api: &Api<K>, cache: &Cache<K>, object: &K) -> Result<Created<K>, kube::Error> {
+pub async fn create<K: Ours>(
+    api: &Api<K>,
+    cache: &Cache<K>,
+    object: &K,
+) -> Result<Created<K>, kube::Error> {
     match api.create(&PostParams::default(), object).await {
         Ok(made) => {
             cache.wrote(made.clone());
@@ -136,12 +157,17 @@ pub async fn patch<K: Ours>(
     action: &'static str,
     mut change: Value,
 ) -> Result<K, Error> {
-    let metadata = change.as_object_mut().map(|body| body.entry("metadata").or_insert_with(|| json!({})));
+    let metadata = change
+        .as_object_mut()
+        .map(|body| body.entry("metadata").or_insert_with(|| json!({})));
     if let Some(Value::Object(metadata)) = metadata {
         metadata.insert("uid".into(), json!(object.uid()));
         metadata.insert("resourceVersion".into(), json!(object.resource_version()));
     }
-    let parameters = PatchParams { field_manager: Some(names::CONTROLLER.into()), ..PatchParams::default() };
+    let parameters = PatchParams {
+        field_manager: Some(names::CONTROLLER.into()),
+        ..PatchParams::default()
+    };
     let written = api
         .patch(&object.name_any(), &parameters, &Patch::Merge(&change))
         .await
@@ -168,13 +194,29 @@ pub async fn set_finalizer<K: Ours>(
     if object.finalizers().iter().any(|name| name == finalizer) == present {
         return Ok(());
     }
-    let mut finalizers: Vec<String> =
-        object.finalizers().iter().filter(|name| *name != finalizer).cloned().collect();
+    let mut finalizers: Vec<String> = object
+        .finalizers()
+        .iter()
+        .filter(|name| *name != finalizer)
+        .cloned()
+        .collect();
     if present {
         finalizers.push(finalizer.to_owned());
     }
-    let action = if present { "add finalizer" } else { "remove finalizer" };
-    patch(api, cache, object, action, json!({"metadata": {"finalizers": finalizers}})).await.map(drop)
+    let action = if present {
+        "add finalizer"
+    } else {
+        "remove finalizer"
+    };
+    patch(
+        api,
+        cache,
+        object,
+        action,
+        json!({"metadata": {"finalizers": finalizers}}),
+    )
+    .await
+    .map(drop)
 }
 
 /// Deletes this very object, in the version that was seen. One that is gone already is a success.
@@ -183,11 +225,17 @@ pub async fn set_finalizer<K: Ours>(
 /// When it changed meanwhile, the API server refuses, or does not answer.
 pub async fn delete<K: Ours>(api: &Api<K>, cache: &Cache<K>, object: &K) -> Result<(), Error> {
     let parameters = DeleteParams {
-        preconditions: Some(Preconditions { uid: object.uid(), resource_version: object.resource_version() }),
+        preconditions: Some(Preconditions {
+            uid: object.uid(),
+            resource_version: object.resource_version(),
+        }),
         ..DeleteParams::background()
     };
     let answer = api.delete(&object.name_any(), &parameters).await;
-    #[expect(clippy::redundant_closure_for_method_calls, reason = "the crate of that type is not ours to name")]
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the crate of that type is not ours to name"
+    )]
     match answer.map(|answer| answer.left()) {
         Ok(Some(deleting)) if !deleting.finalizers().is_empty() => cache.wrote(deleting),
         Ok(_) => cache.removed(object),

@@ -50,14 +50,26 @@ impl ServiceEvent {
     /// The message as `DescribeServices` shows it for `service`.
     pub fn message(&self, service: &str) -> String {
         let list = |tasks: &[String]| {
-            tasks.iter().map(|task| format!("(task {task})")).collect::<Vec<_>>().join(" ")
+            tasks
+                .iter()
+                .map(|task| format!("(task {task})"))
+                .collect::<Vec<_>>()
+                .join(" ")
         };
         let text = match self {
             Self::Started(tasks) => {
-                format!("(service {service}) has started {} tasks: {}.", tasks.len(), list(tasks))
+                format!(
+                    "(service {service}) has started {} tasks: {}.",
+                    tasks.len(),
+                    list(tasks)
+                )
             }
             Self::Stopped(tasks) => {
-                format!("(service {service}) has stopped {} running tasks: {}.", tasks.len(), list(tasks))
+                format!(
+                    "(service {service}) has stopped {} running tasks: {}.",
+                    tasks.len(),
+                    list(tasks)
+                )
             }
             Self::SteadyState => format!("(service {service}) has reached a steady state."),
             Self::DeploymentCompleted { deployment } => {
@@ -105,7 +117,10 @@ impl ServiceEvent {
     pub const fn is_warning(&self) -> bool {
         !matches!(
             self,
-            Self::Started(_) | Self::Stopped(_) | Self::SteadyState | Self::DeploymentCompleted { .. }
+            Self::Started(_)
+                | Self::Stopped(_)
+                | Self::SteadyState
+                | Self::DeploymentCompleted { .. }
         )
     }
 }
@@ -135,7 +150,9 @@ pub fn host_terminated(instance: &str) -> String {
 
 /// `stoppedReason` of a task whose instance is lost.
 pub fn host_lost(instance: &str) -> String {
-    format!("Host (container-instance {instance}) lost: its agent is silent and its node is not Ready")
+    format!(
+        "Host (container-instance {instance}) lost: its agent is silent and its node is not Ready"
+    )
 }
 
 /// `text` in at most `limit` characters, its end cut.
@@ -157,12 +174,18 @@ mod tests {
             ServiceEvent::Started(vec!["0123".into(), "4567".into()]).message("web"),
             "(service web) has started 2 tasks: (task 0123) (task 4567)."
         );
-        assert_eq!(ServiceEvent::SteadyState.message("web"), "(service web) has reached a steady state.");
+        assert_eq!(
+            ServiceEvent::SteadyState.message("web"),
+            "(service web) has reached a steady state."
+        );
     }
 
     #[test]
     fn a_message_is_never_longer_than_its_bound() {
         let many = vec!["0".repeat(32); 500];
-        assert_eq!(ServiceEvent::Started(many).message("web").chars().count(), MAXIMUM_MESSAGE);
+        assert_eq!(
+            ServiceEvent::Started(many).message("web").chars().count(),
+            MAXIMUM_MESSAGE
+        );
     }
 }

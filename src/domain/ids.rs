@@ -24,7 +24,9 @@ impl RevisionReference {
     /// Says what a reference looks like when `text` is none.
     pub fn parse(text: &str) -> Result<Self, InvalidReference> {
         let invalid = || InvalidReference(text.chars().take(255).collect());
-        let name = text.rsplit_once("task-definition/").map_or(text, |(_, name)| name);
+        let name = text
+            .rsplit_once("task-definition/")
+            .map_or(text, |(_, name)| name);
         let (family, revision) = match name.split_once(':') {
             None => (name, None),
             Some((family, revision)) => {
@@ -33,16 +35,24 @@ impl RevisionReference {
             }
         };
         let valid = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        if family.is_empty() || !family.chars().all(valid) || (name.contains(':') && revision.is_none()) {
+        if family.is_empty()
+            || !family.chars().all(valid)
+            || (name.contains(':') && revision.is_none())
+        {
             return Err(invalid());
         }
-        Ok(Self { family: family.to_owned(), revision })
+        Ok(Self {
+            family: family.to_owned(),
+            revision,
+        })
     }
 }
 
 /// A text that names no task definition.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("taskDefinition: '{0}' names no task definition: give a family, family:revision or a full ARN")]
+#[error(
+    "taskDefinition: '{0}' names no task definition: give a family, family:revision or a full ARN"
+)]
 pub struct InvalidReference(pub String);
 
 /// ECS's name of a revision, `family:n`.
@@ -68,15 +78,27 @@ fn numbered(name: &str, number: i64) -> String {
 /// Name of a service's task. `attempt` counts the tasks that were tried in this slot of this deployment.
 ///
 /// Example: `web-1f3a9c2e-0-1`.
-pub fn service_task_name(service: &str, service_uid: &str, deployment: i64, slot: i64, attempt: i64) -> String {
-    let suffix = format!("-{}-{slot}-{attempt}", hash(&[service_uid, &deployment.to_string()], 8));
+pub fn service_task_name(
+    service: &str,
+    service_uid: &str,
+    deployment: i64,
+    slot: i64,
+    attempt: i64,
+) -> String {
+    let suffix = format!(
+        "-{}-{slot}-{attempt}",
+        hash(&[service_uid, &deployment.to_string()], 8)
+    );
     format!("{}{suffix}", fit(service, MAXIMUM_NAME - suffix.len()))
 }
 
 /// ECS's id of a deployment: `ecs-svc/` and 19 digits.
 pub fn deployment_id(service_uid: &str, number: i64) -> String {
     let digest = Sha256::digest(format!("{service_uid}/{number}"));
-    let value = digest.iter().take(8).fold(0_u64, |sum, byte| (sum << 8) | u64::from(*byte));
+    let value = digest
+        .iter()
+        .take(8)
+        .fold(0_u64, |sum, byte| (sum << 8) | u64::from(*byte));
     format!("ecs-svc/{:019}", value % 10_000_000_000_000_000_000)
 }
 
@@ -92,7 +114,11 @@ pub fn fit(name: &str, room: usize) -> String {
         return name.to_owned();
     }
     let kept: String = name.chars().take(room.saturating_sub(DIGITS + 1)).collect();
-    format!("{}-{}", kept.trim_end_matches(['-', '.']), hash(&[name], DIGITS))
+    format!(
+        "{}-{}",
+        kept.trim_end_matches(['-', '.']),
+        hash(&[name], DIGITS)
+    )
 }
 
 /// The first `digits` hexadecimal digits of a hash over `parts`.

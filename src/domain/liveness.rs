@@ -90,7 +90,10 @@ impl Watch {
                     heard.silence = heard.silence.saturating_add(elapsed.min(LONGEST_STEP));
                 }
                 Some(heard) => {
-                    *heard = Heard { renewal: sign.renewal.clone(), silence: Duration::ZERO };
+                    *heard = Heard {
+                        renewal: sign.renewal.clone(),
+                        silence: Duration::ZERO,
+                    };
                 }
             }
         }
@@ -108,19 +111,31 @@ impl Watch {
         is_lost_already: impl Fn(&str) -> bool,
     ) -> (BTreeMap<String, Presence>, bool) {
         let presence = |name: &String, sign: &Sign| {
-            let silence = self.known.get(name).map_or(Duration::ZERO, |heard| heard.silence);
+            let silence = self
+                .known
+                .get(name)
+                .map_or(Duration::ZERO, |heard| heard.silence);
             match sign.host {
                 Host::Gone => Presence::Fenced,
                 Host::NotReady if silence >= lost_after(name) => Presence::Lost,
-                Host::Ready | Host::NotReady if silence >= DISCONNECTED_AFTER => Presence::Disconnected,
+                Host::Ready | Host::NotReady if silence >= DISCONNECTED_AFTER => {
+                    Presence::Disconnected
+                }
                 Host::Ready | Host::NotReady => Presence::Connected,
             }
         };
-        let mut verdict: BTreeMap<String, Presence> =
-            signs.iter().map(|(name, sign)| (name.clone(), presence(name, sign))).collect();
-        let newly_lost = |name: &str, presence: Presence| presence == Presence::Lost && !is_lost_already(name);
-        let lost = verdict.iter().filter(|(name, presence)| newly_lost(name, **presence)).count();
-        let disbelieved = verdict.len() >= SMALLEST_CLUSTER_WITH_A_MAJORITY && lost * 2 > verdict.len();
+        let mut verdict: BTreeMap<String, Presence> = signs
+            .iter()
+            .map(|(name, sign)| (name.clone(), presence(name, sign)))
+            .collect();
+        let newly_lost =
+            |name: &str, presence: Presence| presence == Presence::Lost && !is_lost_already(name);
+        let lost = verdict
+            .iter()
+            .filter(|(name, presence)| newly_lost(name, **presence))
+            .count();
+        let disbelieved =
+            verdict.len() >= SMALLEST_CLUSTER_WITH_A_MAJORITY && lost * 2 > verdict.len();
         if disbelieved {
             for (name, presence) in &mut verdict {
                 if newly_lost(name, *presence) {
@@ -142,7 +157,13 @@ mod tests {
     fn signs(all: &[(&str, &str, Host)]) -> BTreeMap<String, Sign> {
         all.iter()
             .map(|(name, renewal, host)| {
-                ((*name).to_owned(), Sign { renewal: Some((*renewal).to_owned()), host: *host })
+                (
+                    (*name).to_owned(),
+                    Sign {
+                        renewal: Some((*renewal).to_owned()),
+                        host: *host,
+                    },
+                )
             })
             .collect()
     }
@@ -165,9 +186,18 @@ mod tests {
 
     #[test]
     fn a_silent_agent_on_a_broken_node_is_lost_after_the_clusters_time_and_fenced_without_a_node() {
-        assert_eq!(after(11, &signs(&[("a", "1", Host::NotReady)]))["a"], Presence::Disconnected);
-        assert_eq!(after(12, &signs(&[("a", "1", Host::NotReady)]))["a"], Presence::Lost);
-        assert_eq!(after(0, &signs(&[("a", "1", Host::Gone)]))["a"], Presence::Fenced);
+        assert_eq!(
+            after(11, &signs(&[("a", "1", Host::NotReady)]))["a"],
+            Presence::Disconnected
+        );
+        assert_eq!(
+            after(12, &signs(&[("a", "1", Host::NotReady)]))["a"],
+            Presence::Lost
+        );
+        assert_eq!(
+            after(0, &signs(&[("a", "1", Host::Gone)]))["a"],
+            Presence::Fenced
+        );
     }
 
     #[test]
@@ -176,20 +206,33 @@ mod tests {
         let seen = signs(&[("a", "1", Host::NotReady)]);
         watch.look(STEP, &seen, |_| false);
         watch.look(Duration::from_hours(1), &seen, |_| false);
-        assert_eq!(watch.judge(&seen, |_| LOST_AFTER, |_| false).0["a"], Presence::Connected);
+        assert_eq!(
+            watch.judge(&seen, |_| LOST_AFTER, |_| false).0["a"],
+            Presence::Connected
+        );
         for _ in 0..20 {
             watch.look(STEP, &seen, |_| false);
         }
-        assert_eq!(watch.judge(&seen, |_| LOST_AFTER, |_| false).0["a"], Presence::Lost);
+        assert_eq!(
+            watch.judge(&seen, |_| LOST_AFTER, |_| false).0["a"],
+            Presence::Lost
+        );
         let renewed = signs(&[("a", "2", Host::NotReady)]);
         watch.look(STEP, &renewed, |_| false);
-        assert_eq!(watch.judge(&renewed, |_| LOST_AFTER, |_| false).0["a"], Presence::Connected);
+        assert_eq!(
+            watch.judge(&renewed, |_| LOST_AFTER, |_| false).0["a"],
+            Presence::Connected
+        );
     }
 
     #[test]
     fn when_most_of_a_cluster_vanishes_at_once_nothing_is_lost_and_it_is_said() {
         let mut watch = Watch::default();
-        let seen = signs(&[("a", "1", Host::NotReady), ("b", "1", Host::NotReady), ("c", "1", Host::Ready)]);
+        let seen = signs(&[
+            ("a", "1", Host::NotReady),
+            ("b", "1", Host::NotReady),
+            ("c", "1", Host::Ready),
+        ]);
         for _ in 0..30 {
             watch.look(STEP, &seen, |_| false);
         }
@@ -199,7 +242,10 @@ mod tests {
         // One that was lost before stays lost, and then the other is no majority.
         let (verdict, disbelieved) = watch.judge(&seen, |_| LOST_AFTER, |name| name == "a");
         assert!(!disbelieved);
-        assert_eq!((verdict["a"], verdict["b"]), (Presence::Lost, Presence::Lost));
+        assert_eq!(
+            (verdict["a"], verdict["b"]),
+            (Presence::Lost, Presence::Lost)
+        );
     }
 
     #[test]
@@ -207,6 +253,9 @@ mod tests {
         let mut watch = Watch::default();
         let seen = signs(&[("a", "1", Host::Ready)]);
         watch.look(STEP, &seen, |name| name == "a");
-        assert_eq!(watch.judge(&seen, |_| LOST_AFTER, |_| false).0["a"], Presence::Disconnected);
+        assert_eq!(
+            watch.judge(&seen, |_| LOST_AFTER, |_| false).0["a"],
+            Presence::Disconnected
+        );
     }
 }

@@ -106,7 +106,8 @@ impl Held {
 
     /// The first resource that is short for `demand`, or `None` when it fits.
     pub fn shortage(&self, capacity: Capacity, demand: &Demand) -> Option<Shortage> {
-        let fits = |held: u64, wanted: u32, capacity: u32| held + u64::from(wanted) <= u64::from(capacity);
+        let fits =
+            |held: u64, wanted: u32, capacity: u32| held + u64::from(wanted) <= u64::from(capacity);
         if demand.cpu > 0 && !fits(self.cpu, demand.cpu, capacity.cpu) {
             Some(Shortage::Cpu)
         } else if !fits(self.memory, demand.memory, capacity.memory) {
@@ -131,10 +132,19 @@ impl Held {
 mod tests {
     use super::*;
 
-    const SMALL: Capacity = Capacity { cpu: 1024, memory: 512, pids: 4096 };
+    const SMALL: Capacity = Capacity {
+        cpu: 1024,
+        memory: 512,
+        pids: 4096,
+    };
 
     fn demand(cpu: u32, memory: u32) -> Demand {
-        Demand { cpu, memory, pids: 1, ..Demand::default() }
+        Demand {
+            cpu,
+            memory,
+            pids: 1,
+            ..Demand::default()
+        }
     }
 
     #[test]
@@ -150,9 +160,18 @@ mod tests {
         let port = |protocol, port| HostPort { protocol, port };
         let mut held = Held::default();
         held.take(&demand(0, 1), [port(Protocol::Tcp, 80)]);
-        let wants = |p| Demand { ports: [p].into(), ..Demand::default() };
-        assert_eq!(held.shortage(SMALL, &wants(port(Protocol::Tcp, 80))), Some(Shortage::Ports));
+        let wants = |p| Demand {
+            ports: [p].into(),
+            ..Demand::default()
+        };
+        assert_eq!(
+            held.shortage(SMALL, &wants(port(Protocol::Tcp, 80))),
+            Some(Shortage::Ports)
+        );
         assert_eq!(held.shortage(SMALL, &wants(port(Protocol::Udp, 80))), None);
-        assert_eq!(held.shortage(SMALL, &wants(port(Protocol::Tcp, 22))), Some(Shortage::Ports));
+        assert_eq!(
+            held.shortage(SMALL, &wants(port(Protocol::Tcp, 22))),
+            Some(Shortage::Ports)
+        );
     }
 }

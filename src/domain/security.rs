@@ -39,12 +39,15 @@ pub fn admit(definition: &TaskDefinition, profile: Profile) -> Vec<Problem> {
             deny(at("privileged"), "a privileged container");
         }
         if let Some(port) = container
-                .port_mappings
-                .iter()
-                .filter_map(|mapping| definition.fixed_port(mapping))
-                .find(|port| (1..FIRST_UNPRIVILEGED_PORT).contains(port))
+            .port_mappings
+            .iter()
+            .filter_map(|mapping| definition.fixed_port(mapping))
+            .find(|port| (1..FIRST_UNPRIVILEGED_PORT).contains(port))
         {
-            deny(at("portMappings"), &format!("host port {port}, below {FIRST_UNPRIVILEGED_PORT},"));
+            deny(
+                at("portMappings"),
+                &format!("host port {port}, below {FIRST_UNPRIVILEGED_PORT},"),
+            );
         }
     }
     if definition.network_mode == NetworkMode::Host {
@@ -55,15 +58,23 @@ pub fn admit(definition: &TaskDefinition, profile: Profile) -> Vec<Problem> {
 
 /// Labels by which agents know their own containers are nobody's to set, whatever the profile.
 fn reserved_labels(definition: &TaskDefinition) -> Vec<Problem> {
-    let reserved = |label: &&String| RESERVED_LABEL_PREFIXES.iter().any(|prefix| label.starts_with(prefix));
+    let reserved = |label: &&String| {
+        RESERVED_LABEL_PREFIXES
+            .iter()
+            .any(|prefix| label.starts_with(prefix))
+    };
     definition
         .containers
         .iter()
         .flat_map(|container| {
-            container.docker_labels.keys().filter(reserved).map(|label| Problem {
-                field: format!("containerDefinitions[{}].dockerLabels", container.name),
-                message: format!("{label} is written by the agent alone: use another name"),
-            })
+            container
+                .docker_labels
+                .keys()
+                .filter(reserved)
+                .map(|label| Problem {
+                    field: format!("containerDefinitions[{}].dockerLabels", container.name),
+                    message: format!("{label} is written by the agent alone: use another name"),
+                })
         })
         .collect()
 }
@@ -79,15 +90,23 @@ mod tests {
         assert_eq!(admit(&wants, Profile::Baseline), []);
         wants.containers[0].privileged = true;
         wants.network_mode = NetworkMode::Host;
-        let fields: Vec<_> = admit(&wants, Profile::Baseline).into_iter().map(|p| p.field).collect();
-        assert_eq!(fields, ["containerDefinitions[app].privileged", "networkMode"]);
+        let fields: Vec<_> = admit(&wants, Profile::Baseline)
+            .into_iter()
+            .map(|p| p.field)
+            .collect();
+        assert_eq!(
+            fields,
+            ["containerDefinitions[app].privileged", "networkMode"]
+        );
         assert_eq!(admit(&wants, Profile::Privileged), []);
     }
 
     #[test]
     fn nobody_may_pretend_to_be_an_agent() {
         let mut wants = definition("web", [container("app")]);
-        wants.containers[0].docker_labels.insert("ecs-operator.io/instance".into(), "other".into());
+        wants.containers[0]
+            .docker_labels
+            .insert("ecs-operator.io/instance".into(), "other".into());
         assert_eq!(admit(&wants, Profile::Privileged).len(), 1);
     }
 }

@@ -29,7 +29,9 @@ pub type Permit = Arc<dyn Fn(Duration) -> bool + Send + Sync>;
 /// # Errors
 /// When the configuration names unusable certificates.
 pub fn guarded(config: Config, permit: Option<Permit>) -> Result<Client, kube::Error> {
-    Ok(ClientBuilder::try_from(config)?.with_layer(&Guard { permit }).build())
+    Ok(ClientBuilder::try_from(config)?
+        .with_layer(&Guard { permit })
+        .build())
 }
 
 /// Why a call was given up.
@@ -52,7 +54,10 @@ impl<S> Layer<S> for Guard {
     type Service = Guarded<S>;
 
     fn layer(&self, inner: S) -> Guarded<S> {
-        Guarded { inner, permit: self.permit.clone() }
+        Guarded {
+            inner,
+            permit: self.permit.clone(),
+        }
     }
 }
 
@@ -78,9 +83,21 @@ where
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let is_write = !matches!(*request.method(), Method::GET | Method::HEAD);
-        let is_watch = request.uri().query().is_some_and(|query| query.contains("watch=true"));
-        let deadline = if is_write { WRITE_DEADLINE } else { READ_DEADLINE };
-        if is_write && self.permit.as_ref().is_some_and(|permit| !permit(WRITE_DEADLINE)) {
+        let is_watch = request
+            .uri()
+            .query()
+            .is_some_and(|query| query.contains("watch=true"));
+        let deadline = if is_write {
+            WRITE_DEADLINE
+        } else {
+            READ_DEADLINE
+        };
+        if is_write
+            && self
+                .permit
+                .as_ref()
+                .is_some_and(|permit| !permit(WRITE_DEADLINE))
+        {
             return Box::pin(async { Err(Refused::NotLeading.into()) });
         }
         let answer = self.inner.call(request);

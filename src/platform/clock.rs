@@ -18,13 +18,19 @@ impl Clock {
     /// The machine's clock.
     #[must_use]
     pub fn system() -> Self {
-        Self { started: Instant::now(), fixed: None }
+        Self {
+            started: Instant::now(),
+            fixed: None,
+        }
     }
 
     /// A clock that starts at `at` and moves with Tokio's.
     #[must_use]
     pub fn starting_at(at: Timestamp) -> Self {
-        Self { started: Instant::now(), fixed: Some(at) }
+        Self {
+            started: Instant::now(),
+            fixed: Some(at),
+        }
     }
 
     /// Time of day.

@@ -71,7 +71,10 @@ struct State {
 impl Fake {
     /// An engine of two cores and 4 GiB.
     #[must_use]
-    pub fn new(model: ModelEngine, now: impl Fn() -> jiff::Timestamp + Send + Sync + 'static) -> Self {
+    pub fn new(
+        model: ModelEngine,
+        now: impl Fn() -> jiff::Timestamp + Send + Sync + 'static,
+    ) -> Self {
         let info = EngineInfo {
             id: "FAKE".to_owned(),
             boot_id: Some("boot-1".to_owned()),
@@ -214,8 +217,7 @@ impl Engine for Fake {
             let ends = self
                 .call(Call::Stop, |model, now| model.stop(name, grace, now))
                 .await?;
-            let wait =
-                Duration::try_from(ends.duration_since((self.now)())).unwrap_or_default();
+            let wait = Duration::try_from(ends.duration_since((self.now)())).unwrap_or_default();
             tokio::time::sleep(wait).await;
             self.check()?;
             self.with(ModelEngine::tick);

@@ -23,7 +23,10 @@ use crate::api::names;
 /// # Errors
 /// When a write failed.
 #[instrument(skip_all, fields(provider = %provider.name_any()))]
-pub async fn reconcile(provider: Arc<CapacityProvider>, context: Arc<Context>) -> Result<Action, Error> {
+pub async fn reconcile(
+    provider: Arc<CapacityProvider>,
+    context: Arc<Context>,
+) -> Result<Action, Error> {
     let Some(provider) = context.world.providers.get(&key_of(&*provider)) else {
         return Ok(Action::await_change());
     };
@@ -47,12 +50,22 @@ pub async fn reconcile(provider: Arc<CapacityProvider>, context: Arc<Context>) -
     let key = (String::new(), provider.spec.cluster.to_string());
     let Some(cluster) = context.world.clusters.get(&key) else {
         let message = format!("cluster: there is no EcsCluster {}: create it", key.1);
-        report(&context, &provider, living.len(), 0, ("ClusterNotFound", &message)).await?;
+        report(
+            &context,
+            &provider,
+            living.len(),
+            0,
+            ("ClusterNotFound", &message),
+        )
+        .await?;
         return Ok(Action::requeue(RESYNC));
     };
     for _ in living.len()..wanted {
         let made = pods
-            .create(&PostParams::default(), &pod::instance_pod(&context.settings, &cluster, &provider)?)
+            .create(
+                &PostParams::default(),
+                &pod::instance_pod(&context.settings, &cluster, &provider)?,
+            )
             .await
             .map_err(doing("create instance pod"))?;
         info!(pod = made.name_any(), "created instance pod");
@@ -60,37 +73,73 @@ pub async fn reconcile(provider: Arc<CapacityProvider>, context: Arc<Context>) -
         living.push(Arc::new(made));
     }
     // The emptiest go first, and of those the youngest.
-    living.sort_by_key(|found| (tasks_on(&context, &found.name_any()), std::cmp::Reverse(found.creation_timestamp().map(|time| time.0))));
+    living.sort_by_key(|found| {
+        (
+            tasks_on(&context, &found.name_any()),
+            std::cmp::Reverse(found.creation_timestamp().map(|time| time.0)),
+        )
+    });
     let surplus = living.len().saturating_sub(wanted);
     for found in living.drain(..surplus) {
         info!(pod = found.name_any(), "removing surplus instance pod");
         delete(&pods, &context.world.pods, &found).await?;
     }
-    let ready = living.iter().filter(|found| is_ready(&context, &found.name_any())).count();
+    let ready = living
+        .iter()
+        .filter(|found| is_ready(&context, &found.name_any()))
+        .count();
     let message = format!("{ready} of {wanted} instances take tasks");
-    let reason = if ready == wanted { "InstancesReady" } else { "InstancesStarting" };
+    let reason = if ready == wanted {
+        "InstancesReady"
+    } else {
+        "InstancesStarting"
+    };
     report(&context, &provider, living.len(), ready, (reason, &message)).await?;
     Ok(Action::requeue(RESYNC))
 }
 
 fn pods_of(context: &Context, provider: &CapacityProvider) -> Vec<Arc<Pod>> {
     let uid = provider.uid();
-    let owned = |pod: &Pod| pod.owner_references().iter().any(|owner| Some(&owner.uid) == uid.as_ref());
-    context.world.pods.all().into_iter().filter(|pod| owned(pod)).collect()
+    let owned = |pod: &Pod| {
+        pod.owner_references()
+            .iter()
+            .any(|owner| Some(&owner.uid) == uid.as_ref())
+    };
+    context
+        .world
+        .pods
+        .all()
+        .into_iter()
+        .filter(|pod| owned(pod))
+        .collect()
 }
 
 fn has_failed(pod: &Pod) -> bool {
-    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    let phase = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.phase.as_deref());
     matches!(phase, Some("Failed" | "Succeeded"))
 }
 
 fn tasks_on(context: &Context, instance: &str) -> usize {
-    context.world.tasks.all().iter().filter(|task| task.instance() == Some(instance) && !task.is_stopped()).count()
+    context
+        .world
+        .tasks
+        .all()
+        .iter()
+        .filter(|task| task.instance() == Some(instance) && !task.is_stopped())
+        .count()
 }
 
 fn is_ready(context: &Context, instance: &str) -> bool {
-    let instance = context.world.instances.get(&(String::new(), instance.to_owned()));
-    let control = instance.as_ref().and_then(|instance| instance.status.as_ref()?.control.as_ref());
+    let instance = context
+        .world
+        .instances
+        .get(&(String::new(), instance.to_owned()));
+    let control = instance
+        .as_ref()
+        .and_then(|instance| instance.status.as_ref()?.control.as_ref());
     control.is_some_and(|control| conditions::holds(&control.conditions, READY))
 }
 
@@ -106,13 +155,31 @@ async fn report(
     let is_ready = instances == wanted && ready == wanted && reason != "ClusterNotFound";
     let mut conditions = before.conditions.to_vec();
     let generation = provider.metadata.generation;
-    for (kind, holds) in [(READY, is_ready), (RECONCILING, !is_ready), (STALLED, false)] {
-        conditions::set(&mut conditions, condition(kind, holds, reason, message, generation, context.clock.now()));
+    for (kind, holds) in [
+        (READY, is_ready),
+        (RECONCILING, !is_ready),
+        (STALLED, false),
+    ] {
+        conditions::set(
+            &mut conditions,
+            condition(
+                kind,
+                holds,
+                reason,
+                message,
+                generation,
+                context.clock.now(),
+            ),
+        );
     }
     let status = CapacityProviderStatus {
         observed_generation: generation.unwrap_or(0),
         instances: i32::try_from(instances).unwrap_or(i32::MAX),
-        selector: Some(format!("{}={}", names::CAPACITY_PROVIDER_LABEL, provider.name_any()).as_str().into()),
+        selector: Some(
+            format!("{}={}", names::CAPACITY_PROVIDER_LABEL, provider.name_any())
+                .as_str()
+                .into(),
+        ),
         conditions: conditions.into(),
     };
     if provider.status.as_ref() != Some(&status) {

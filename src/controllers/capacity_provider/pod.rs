@@ -18,9 +18,16 @@ const ENGINE_MEMORY_MIB: u32 = 256;
 const ENGINE_CPU_MILLI: u32 = 100;
 
 /// The pod of a new instance. Its name is drawn by the API server, because an instance's name is never used twice.
-pub(super) fn instance_pod(settings: &Settings, cluster: &EcsCluster, provider: &CapacityProvider) -> Result<Pod, Error> {
+pub(super) fn instance_pod(
+    settings: &Settings,
+    cluster: &EcsCluster,
+    provider: &CapacityProvider,
+) -> Result<Pod, Error> {
     let template = &provider.spec.launch_template;
-    let size = [format!("--cpu={}", template.cpu), format!("--memory={}", template.memory)];
+    let size = [
+        format!("--cpu={}", template.cpu),
+        format!("--memory={}", template.memory),
+    ];
     let agent = agent_pod::container(settings, cluster, "metadata.name", "status.podIP", &size);
     let name: String = provider.name_any().chars().take(50).collect();
     let pod = json!({
@@ -64,7 +71,10 @@ pub(super) fn instance_pod(settings: &Settings, cluster: &EcsCluster, provider: 
 /// The engine. It is privileged, because it starts containers; only this namespace may hold such pods.
 fn engine(provider: &CapacityProvider) -> Value {
     let template = &provider.spec.launch_template;
-    let cpu = format!("{}m", u64::from(template.cpu) * 1000 / 1024 + u64::from(ENGINE_CPU_MILLI));
+    let cpu = format!(
+        "{}m",
+        u64::from(template.cpu) * 1000 / 1024 + u64::from(ENGINE_CPU_MILLI)
+    );
     let memory = format!("{}Mi", template.memory.saturating_add(ENGINE_MEMORY_MIB));
     let mut mounts = vec![
         json!({"name": "engine", "mountPath": SOCKET_DIRECTORY}),

@@ -36,7 +36,11 @@ pub(super) async fn ensure(context: &Context, cluster: &EcsCluster) -> Result<()
         metadata["annotations"] = json!({TEMPLATE_ANNOTATION: template});
     }
     let written = api(context)
-        .patch(&name(cluster), &PatchParams::apply(names::CONTROLLER).force(), &Patch::Apply(&wanted))
+        .patch(
+            &name(cluster),
+            &PatchParams::apply(names::CONTROLLER).force(),
+            &Patch::Apply(&wanted),
+        )
         .await
         .map_err(doing("write the agents' daemon set"))?;
     context.wrote_daemon_set(&key.1, written.metadata.generation);
@@ -66,12 +70,23 @@ fn name(cluster: &EcsCluster) -> String {
 fn wanted(context: &Context, cluster: &EcsCluster, nodes: &NodeInstances) -> Value {
     let labels = json!({names::AGENT_LABEL: "node", names::CLUSTER_LABEL: cluster.name_any()});
     let mut selector: BTreeMap<&str, &str> = BTreeMap::from([("kubernetes.io/os", "linux")]);
-    selector.extend(nodes.node_selector.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+    selector.extend(
+        nodes
+            .node_selector
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str())),
+    );
     let reserved = [
         format!("--reserved-cpu={}", nodes.reserved.cpu),
         format!("--reserved-memory={}", nodes.reserved.memory),
     ];
-    let agent = agent_pod::container(&context.settings, cluster, "spec.nodeName", "status.hostIP", &reserved);
+    let agent = agent_pod::container(
+        &context.settings,
+        cluster,
+        "spec.nodeName",
+        "status.hostIP",
+        &reserved,
+    );
     json!({
         "apiVersion": "apps/v1",
         "kind": "DaemonSet",
@@ -113,8 +128,10 @@ fn affinity(context: &Context, cluster: &EcsCluster) -> Value {
     if taken.is_empty() {
         return json!({});
     }
-    let expressions: Vec<Value> =
-        taken.iter().map(|name| json!({"key": "metadata.name", "operator": "NotIn", "values": [name]})).collect();
+    let expressions: Vec<Value> = taken
+        .iter()
+        .map(|name| json!({"key": "metadata.name", "operator": "NotIn", "values": [name]}))
+        .collect();
     json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {
         "nodeSelectorTerms": [{"matchFields": expressions}]
     }}})

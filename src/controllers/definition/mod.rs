@@ -17,7 +17,9 @@ use super::context::{Context, RESYNC};
 use super::world::World;
 use super::writes::{Created, Error, api_of, apply_status, create, delete, doing};
 use crate::api::bounded::Str;
-use crate::api::conditions::{self, READY, RECONCILING, STALLED, WITHOUT_EFFECT, condition, reason};
+use crate::api::conditions::{
+    self, READY, RECONCILING, STALLED, WITHOUT_EFFECT, condition, reason,
+};
 use crate::api::parse;
 use crate::api::task_definition::{
     RevisionStatus, TaskDefinition, TaskDefinitionRevision, TaskDefinitionRevisionSpec,
@@ -31,7 +33,11 @@ const REVISIONS_KEPT: usize = 20;
 
 /// The newest ACTIVE revision of a family.
 pub fn newest(world: &World, namespace: &str, family: &str) -> Option<i64> {
-    revisions(world, namespace, family).iter().rev().find(|revision| is_active(revision)).map(|revision| revision.spec.revision)
+    revisions(world, namespace, family)
+        .iter()
+        .rev()
+        .find(|revision| is_active(revision))
+        .map(|revision| revision.spec.revision)
 }
 
 /// All revisions of a family, in order of their numbers.
@@ -40,7 +46,9 @@ fn revisions(world: &World, namespace: &str, family: &str) -> Vec<Arc<TaskDefini
         .revisions
         .all()
         .into_iter()
-        .filter(|revision| revision.namespace().as_deref() == Some(namespace) && revision.spec.family == family)
+        .filter(|revision| {
+            revision.namespace().as_deref() == Some(namespace) && revision.spec.family == family
+        })
         .collect();
     found.sort_by_key(|revision| revision.spec.revision);
     found
@@ -56,16 +64,24 @@ fn is_active(revision: &TaskDefinitionRevision) -> bool {
 /// # Errors
 /// When a write failed.
 #[instrument(skip_all, fields(definition = %definition.name_any(), namespace = definition.namespace()))]
-pub async fn reconcile(definition: Arc<TaskDefinition>, context: Arc<Context>) -> Result<Action, Error> {
+pub async fn reconcile(
+    definition: Arc<TaskDefinition>,
+    context: Arc<Context>,
+) -> Result<Action, Error> {
     let Some(definition) = context.world.definitions.get(&key_of(&*definition)) else {
         return Ok(Action::await_change());
     };
     if definition.metadata.deletion_timestamp.is_some() {
         return Ok(Action::await_change());
     }
-    let (namespace, family) = (definition.namespace().unwrap_or_default(), definition.name_any());
+    let (namespace, family) = (
+        definition.namespace().unwrap_or_default(),
+        definition.name_any(),
+    );
     let now = context.clock.now();
-    let problems = parse::task_definition(&family, &definition.spec).err().unwrap_or_default();
+    let problems = parse::task_definition(&family, &definition.spec)
+        .err()
+        .unwrap_or_default();
     let known = revisions(&context.world, &namespace, &family);
     let registered = if problems.is_empty() {
         Some(register(&context, &definition, &known).await?)
@@ -113,13 +129,24 @@ async fn register(
             },
             status: None,
         };
-        let made = create(&api, &context.world.revisions, &revision).await.map_err(doing("register revision"))?;
+        let made = create(&api, &context.world.revisions, &revision)
+            .await
+            .map_err(doing("register revision"))?;
         match made {
             Created::New(_) => {
-                context.tell(definition, false, reason::REGISTERED, &format!("registered {family}:{number}")).await;
+                context
+                    .tell(
+                        definition,
+                        false,
+                        reason::REGISTERED,
+                        &format!("registered {family}:{number}"),
+                    )
+                    .await;
                 return Ok(number);
             }
-            Created::Exists(found) if is_active(&found) && same(&found.spec.definition, &definition.spec) => {
+            Created::Exists(found)
+                if is_active(&found) && same(&found.spec.definition, &definition.spec) =>
+            {
                 return Ok(number);
             }
             Created::Exists(_) => number += 1,
@@ -129,7 +156,11 @@ async fn register(
 
 /// Whether two definitions say the same: what counts as absent is left out of the comparison.
 fn same(a: &TaskDefinitionSpec, b: &TaskDefinitionSpec) -> bool {
-    let normal = |spec: &TaskDefinitionSpec| serde_json::to_value(spec).map(normalised).unwrap_or_default();
+    let normal = |spec: &TaskDefinitionSpec| {
+        serde_json::to_value(spec)
+            .map(normalised)
+            .unwrap_or_default()
+    };
     normal(a) == normal(b)
 }
 
@@ -150,15 +181,22 @@ fn normalised(value: Value) -> Value {
 fn waiting(world: &World, namespace: &str, family: &str, number: i64) -> Option<String> {
     let name = ids::revision_name(family, number);
     let follows = |text: &str| {
-        RevisionReference::parse(text).is_ok_and(|named| named.family == family && named.revision.is_none())
+        RevisionReference::parse(text)
+            .is_ok_and(|named| named.family == family && named.revision.is_none())
     };
     let behind: Vec<String> = world
         .services
         .all()
         .iter()
-        .filter(|service| service.namespace().as_deref() == Some(namespace) && follows(service.task_definition_text()))
         .filter(|service| {
-            let shown = service.status.as_ref().and_then(|status| status.task_definition.as_ref());
+            service.namespace().as_deref() == Some(namespace)
+                && follows(service.task_definition_text())
+        })
+        .filter(|service| {
+            let shown = service
+                .status
+                .as_ref()
+                .and_then(|status| status.task_definition.as_ref());
             shown.is_none_or(|shown| *shown != name.as_str())
         })
         .map(|service| service.name_any())
@@ -188,23 +226,50 @@ async fn report(
         observed_generation: generation.unwrap_or(0),
         revision,
         task_definition: revision.map(|number| ids::revision_name(&family, number).as_str().into()),
-        without_effect: without_effect.iter().map(|text| Str::cut(text)).collect::<Vec<_>>().into(),
+        without_effect: without_effect
+            .iter()
+            .map(|text| Str::cut(text))
+            .collect::<Vec<_>>()
+            .into(),
         conditions: before.conditions.clone(),
     };
     let (ready, stalled, why, message) = match verdict {
-        Verdict::Ready => (true, false, reason::REGISTERED, "registered, and taken up by all services that follow it".to_owned()),
-        Verdict::Waits(services) => (false, false, reason::WAITING_FOR_SERVICES, format!("registered; not taken up yet by: {services}")),
+        Verdict::Ready => (
+            true,
+            false,
+            reason::REGISTERED,
+            "registered, and taken up by all services that follow it".to_owned(),
+        ),
+        Verdict::Waits(services) => (
+            false,
+            false,
+            reason::WAITING_FOR_SERVICES,
+            format!("registered; not taken up yet by: {services}"),
+        ),
         Verdict::Invalid(problems) => (false, true, reason::INVALID, problems),
     };
-    let told = conditions::get(&before.conditions, READY).is_some_and(|ready| ready.message == message);
+    let told =
+        conditions::get(&before.conditions, READY).is_some_and(|ready| ready.message == message);
     let mut set = |kind, holds: bool, reason: &str, message: &str| {
-        conditions::set(&mut status.conditions, condition(kind, holds, reason, message, generation, now));
+        conditions::set(
+            &mut status.conditions,
+            condition(kind, holds, reason, message, generation, now),
+        );
     };
     set(READY, ready, why, &message);
     set(RECONCILING, !ready && !stalled, why, &message);
     set(STALLED, stalled, why, &message);
-    let effect = if without_effect.is_empty() { reason::ALL_FIELDS_CARRIED_OUT } else { reason::FIELDS_WITHOUT_EFFECT };
-    set(WITHOUT_EFFECT, !without_effect.is_empty(), effect, &without_effect.join("; "));
+    let effect = if without_effect.is_empty() {
+        reason::ALL_FIELDS_CARRIED_OUT
+    } else {
+        reason::FIELDS_WITHOUT_EFFECT
+    };
+    set(
+        WITHOUT_EFFECT,
+        !without_effect.is_empty(),
+        effect,
+        &without_effect.join("; "),
+    );
     if stalled && !told {
         context.tell(definition, true, why, &message).await;
     }
@@ -217,7 +282,11 @@ async fn report(
 
 /// Deletes old revisions that nothing refers to. The newest are kept, and with them the highest number.
 async fn collect(context: &Context, known: &[Arc<TaskDefinitionRevision>]) -> Result<(), Error> {
-    let Some(surplus) = known.len().checked_sub(REVISIONS_KEPT).filter(|surplus| *surplus > 0) else {
+    let Some(surplus) = known
+        .len()
+        .checked_sub(REVISIONS_KEPT)
+        .filter(|surplus| *surplus > 0)
+    else {
         return Ok(());
     };
     let used = referred(&context.world);
@@ -235,12 +304,28 @@ async fn collect(context: &Context, known: &[Arc<TaskDefinitionRevision>]) -> Re
 /// Namespace and `family:revision` of all that services, their revisions and tasks refer to.
 fn referred(world: &World) -> BTreeSet<(String, String)> {
     let services = world.services.all();
-    let named = services.iter().map(|service| (service.namespace(), service.task_definition_text().to_owned()));
+    let named = services.iter().map(|service| {
+        (
+            service.namespace(),
+            service.task_definition_text().to_owned(),
+        )
+    });
     let snapshots = world.service_revisions.all();
-    let snapshots = snapshots.iter().map(|revision| (revision.namespace(), revision.spec.task_definition.to_string()));
+    let snapshots = snapshots.iter().map(|revision| {
+        (
+            revision.namespace(),
+            revision.spec.task_definition.to_string(),
+        )
+    });
     let tasks = world.tasks.all();
-    let tasks = tasks.iter().map(|task| (task.namespace(), task.revision_name().to_owned()));
-    named.chain(snapshots).chain(tasks).map(|(namespace, name)| (namespace.unwrap_or_default(), name)).collect()
+    let tasks = tasks
+        .iter()
+        .map(|task| (task.namespace(), task.revision_name().to_owned()));
+    named
+        .chain(snapshots)
+        .chain(tasks)
+        .map(|(namespace, name)| (namespace.unwrap_or_default(), name))
+        .collect()
 }
 
 /// One pass over one revision: it is ACTIVE from its registration until its family is deleted, and never again.
@@ -248,21 +333,36 @@ fn referred(world: &World) -> BTreeSet<(String, String)> {
 /// # Errors
 /// When a write failed.
 #[instrument(skip_all, fields(revision = %revision.name_any(), namespace = revision.namespace()))]
-pub async fn reconcile_revision(revision: Arc<TaskDefinitionRevision>, context: Arc<Context>) -> Result<Action, Error> {
+pub async fn reconcile_revision(
+    revision: Arc<TaskDefinitionRevision>,
+    context: Arc<Context>,
+) -> Result<Action, Error> {
     let Some(revision) = context.world.revisions.get(&key_of(&*revision)) else {
         return Ok(Action::await_change());
     };
-    let family = (revision.namespace().unwrap_or_default(), revision.spec.family.to_string());
+    let family = (
+        revision.namespace().unwrap_or_default(),
+        revision.spec.family.to_string(),
+    );
     let deregistered = context
         .world
         .definitions
         .get(&family)
         .is_none_or(|definition| definition.metadata.deletion_timestamp.is_some());
-    let state = if deregistered || !is_active(&revision) { RevisionStatus::Inactive } else { RevisionStatus::Active };
-    let without_effect = parse::without_effect(Body::RegisterTaskDefinition, &revision.spec.definition);
+    let state = if deregistered || !is_active(&revision) {
+        RevisionStatus::Inactive
+    } else {
+        RevisionStatus::Active
+    };
+    let without_effect =
+        parse::without_effect(Body::RegisterTaskDefinition, &revision.spec.definition);
     let status = TaskDefinitionRevisionStatus {
         status: Some(state),
-        without_effect: without_effect.iter().map(|text| Str::cut(text)).collect::<Vec<_>>().into(),
+        without_effect: without_effect
+            .iter()
+            .map(|text| Str::cut(text))
+            .collect::<Vec<_>>()
+            .into(),
     };
     if revision.status.as_ref() != Some(&status) {
         let api: Api<TaskDefinitionRevision> = api_of(&context.client, revision.namespace());

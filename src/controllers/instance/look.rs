@@ -29,12 +29,14 @@ pub(super) struct Looker {
 impl Looker {
     /// Whether the last look is at least this long ago.
     pub(super) fn is_due(&self, context: &Context, period: Duration) -> bool {
-        self.last.is_none_or(|last| context.clock.monotonic().saturating_sub(last) >= period)
+        self.last
+            .is_none_or(|last| context.clock.monotonic().saturating_sub(last) >= period)
     }
 
     /// Reads the Leases and draws the conclusions. A failed read changes nothing.
     pub(super) async fn look(&mut self, context: &Context) {
-        let leases: Api<Lease> = Api::namespaced(context.client.clone(), &context.settings.agent_namespace);
+        let leases: Api<Lease> =
+            Api::namespaced(context.client.clone(), &context.settings.agent_namespace);
         let leases = match leases.list(&ListParams::default()).await {
             Ok(leases) => leases.items,
             Err(error) => {
@@ -42,20 +44,37 @@ impl Looker {
                 return;
             }
         };
-        let renewals: BTreeMap<String, String> =
-            leases.iter().map(|lease| (lease.name_any(), renewal(lease))).collect();
+        let renewals: BTreeMap<String, String> = leases
+            .iter()
+            .map(|lease| (lease.name_any(), renewal(lease)))
+            .collect();
         let signs = signs(context, &renewals);
-        let instances: BTreeMap<String, _> =
-            context.world.instances.all().into_iter().map(|instance| (instance.name_any(), instance)).collect();
+        let instances: BTreeMap<String, _> = context
+            .world
+            .instances
+            .all()
+            .into_iter()
+            .map(|instance| (instance.name_any(), instance))
+            .collect();
         let control = |name: &str| {
-            instances.get(name).and_then(|instance| instance.status.as_ref()?.control.clone())
+            instances
+                .get(name)
+                .and_then(|instance| instance.status.as_ref()?.control.clone())
         };
         let now = context.clock.monotonic();
-        let elapsed = self.last.replace(now).map_or(Duration::ZERO, |last| now.saturating_sub(last));
-        self.watch.look(elapsed, &signs, |name| control(name).is_some_and(|control| !control.agent_connected));
+        let elapsed = self
+            .last
+            .replace(now)
+            .map_or(Duration::ZERO, |last| now.saturating_sub(last));
+        self.watch.look(elapsed, &signs, |name| {
+            control(name).is_some_and(|control| !control.agent_connected)
+        });
         let lost_after = |name: &str| {
-            let cluster = instances.get(name).map(|instance| instance.spec.cluster.to_string());
-            let cluster = cluster.and_then(|name| context.world.clusters.get(&(String::new(), name)));
+            let cluster = instances
+                .get(name)
+                .map(|instance| instance.spec.cluster.to_string());
+            let cluster =
+                cluster.and_then(|name| context.world.clusters.get(&(String::new(), name)));
             cluster.map_or(Duration::from_mins(1), |cluster| cluster.spec.lost_after())
         };
         let is_lost = |name: &str| control(name).is_some_and(|control| control.lost);
@@ -64,7 +83,9 @@ impl Looker {
             warn!("more than half of the instances vanished together: nothing is replaced");
             for cluster in context.world.clusters.all() {
                 let note = "more than half of the container instances vanished together: nothing is replaced until some come back, or their nodes are deleted or tainted node.kubernetes.io/out-of-service";
-                context.tell(&*cluster, true, "InstancesVanished", note).await;
+                context
+                    .tell(&*cluster, true, "InstancesVanished", note)
+                    .await;
             }
         }
         self.disbelieved = disbelieved;
@@ -75,9 +96,15 @@ impl Looker {
 /// Something that changes with each renewal.
 fn renewal(lease: &Lease) -> String {
     let spec = lease.spec.as_ref();
-    let time = spec.and_then(|spec| spec.renew_time.as_ref()).map(|time| time.0.to_string());
+    let time = spec
+        .and_then(|spec| spec.renew_time.as_ref())
+        .map(|time| time.0.to_string());
     let holder = spec.and_then(|spec| spec.holder_identity.clone());
-    format!("{}/{}", holder.unwrap_or_default(), time.unwrap_or_default())
+    format!(
+        "{}/{}",
+        holder.unwrap_or_default(),
+        time.unwrap_or_default()
+    )
 }
 
 /// The signs of every instance, and of every name that a task is still bound to: an instance whose object somebody
@@ -89,7 +116,9 @@ fn signs(context: &Context, renewals: &BTreeMap<String, String>) -> BTreeMap<Str
     }
     for task in context.world.tasks.all() {
         if let Some(name) = task.instance().filter(|_| !task.is_stopped()) {
-            names.entry(name.to_owned()).or_insert_with(|| nameless_host(context, name));
+            names
+                .entry(name.to_owned())
+                .or_insert_with(|| nameless_host(context, name));
         }
     }
     names
@@ -106,18 +135,27 @@ pub(super) fn host(context: &Context, instance: &ContainerInstance) -> Host {
     match (&instance.spec.pod_name, &instance.spec.node_name) {
         (Some(pod), _) => {
             let key = (context.settings.agent_namespace.clone(), pod.to_string());
-            context.world.pods.get(&key).map_or(Host::Gone, |pod| of_pod(&pod))
+            context
+                .world
+                .pods
+                .get(&key)
+                .map_or(Host::Gone, |pod| of_pod(&pod))
         }
-        (None, Some(node)) => {
-            context.world.nodes.get(&(String::new(), node.to_string())).map_or(Host::Gone, |node| of_node(&node))
-        }
+        (None, Some(node)) => context
+            .world
+            .nodes
+            .get(&(String::new(), node.to_string()))
+            .map_or(Host::Gone, |node| of_node(&node)),
         (None, None) => Host::Gone,
     }
 }
 
 fn nameless_host(context: &Context, name: &str) -> Host {
     let node = context.world.nodes.get(&(String::new(), name.to_owned()));
-    let pod = context.world.pods.get(&(context.settings.agent_namespace.clone(), name.to_owned()));
+    let pod = context
+        .world
+        .pods
+        .get(&(context.settings.agent_namespace.clone(), name.to_owned()));
     match (node, pod) {
         (Some(node), _) => of_node(&node),
         (None, Some(pod)) => of_pod(&pod),
@@ -126,12 +164,21 @@ fn nameless_host(context: &Context, name: &str) -> Host {
 }
 
 fn of_node(node: &Node) -> Host {
-    let taints = node.spec.iter().flat_map(|spec| spec.taints.iter().flatten());
+    let taints = node
+        .spec
+        .iter()
+        .flat_map(|spec| spec.taints.iter().flatten());
     if taints.into_iter().any(|taint| taint.key == OUT_OF_SERVICE) {
         return Host::Gone;
     }
-    let conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    if conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True") {
+    let conditions = node
+        .status
+        .iter()
+        .flat_map(|status| status.conditions.iter().flatten());
+    if conditions
+        .into_iter()
+        .any(|condition| condition.type_ == "Ready" && condition.status == "True")
+    {
         Host::Ready
     } else {
         Host::NotReady
@@ -140,9 +187,14 @@ fn of_node(node: &Node) -> Host {
 
 fn of_pod(pod: &Pod) -> Host {
     let status = pod.status.as_ref();
-    if let Some("Failed" | "Succeeded") = status.and_then(|status| status.phase.as_deref()) { Host::Gone } else {
-        let mut conditions = status.iter().flat_map(|status| status.conditions.iter().flatten());
-        let ready = conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True");
+    if let Some("Failed" | "Succeeded") = status.and_then(|status| status.phase.as_deref()) {
+        Host::Gone
+    } else {
+        let mut conditions = status
+            .iter()
+            .flat_map(|status| status.conditions.iter().flatten());
+        let ready =
+            conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True");
         if ready { Host::Ready } else { Host::NotReady }
     }
 }
@@ -154,15 +206,26 @@ fn conclude(context: &Context, verdict: BTreeMap<String, Presence>) {
         return;
     }
     info!(presence = ?changed, "presence of the instances changed");
-    context.queues.services.extend(context.world.services.all().iter().map(|service| key_of(&**service)));
+    context.queues.services.extend(
+        context
+            .world
+            .services
+            .all()
+            .iter()
+            .map(|service| key_of(&**service)),
+    );
     let out_of_reach: BTreeSet<&String> = changed
         .iter()
         .filter(|(_, presence)| matches!(presence, Presence::Lost | Presence::Fenced))
         .map(|(name, _)| name)
         .collect();
     let tasks = context.world.tasks.all();
-    let concerned = tasks
-        .iter()
-        .filter(|task| task.instance().is_none_or(|name| out_of_reach.contains(&name.to_owned())));
-    context.queues.tasks.extend(concerned.map(|task| key_of(&**task)));
+    let concerned = tasks.iter().filter(|task| {
+        task.instance()
+            .is_none_or(|name| out_of_reach.contains(&name.to_owned()))
+    });
+    context
+        .queues
+        .tasks
+        .extend(concerned.map(|task| key_of(&**task)));
 }

@@ -40,7 +40,11 @@ const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
 
 /// Availability zone of an instance: that of its node, or its own attribute of ECS's name.
 pub fn zone(context: &Context, instance: &ContainerInstance) -> Option<String> {
-    let own = instance.spec.attributes.get("ecs.availability-zone").map(ToString::to_string);
+    let own = instance
+        .spec
+        .attributes
+        .get("ecs.availability-zone")
+        .map(ToString::to_string);
     let node = instance.spec.node_name.as_ref()?;
     let node = context.world.nodes.get(&(String::new(), node.to_string()));
     own.or_else(|| node?.labels().get(ZONE_LABEL).cloned())
@@ -53,7 +57,12 @@ async fn awaits_somebody(context: &Context) -> bool {
     }
     let known = context.presence().await;
     let is_heard = |name: &str| known.get(name) == Some(&Presence::Connected);
-    context.world.instances.all().iter().any(|instance| !is_heard(&instance.name_any()))
+    context
+        .world
+        .instances
+        .all()
+        .iter()
+        .any(|instance| !is_heard(&instance.name_any()))
 }
 
 /// Looks after all instances until `shutdown`.
@@ -73,7 +82,10 @@ pub async fn run(context: Arc<Context>, shutdown: CancellationToken) {
             }
         };
         if let Err(error) = sync::sync(&context).await {
-            warn!(error = error.chain(), "cannot make or remove container instances");
+            warn!(
+                error = error.chain(),
+                "cannot make or remove container instances"
+            );
         }
         if look || (looker.is_due(&context, EAGER) && awaits_somebody(&context).await) {
             looker.look(&context).await;
@@ -81,7 +93,10 @@ pub async fn run(context: Arc<Context>, shutdown: CancellationToken) {
         if context.knows_presence()
             && let Err(error) = report::report(&context).await
         {
-            warn!(error = error.chain(), "cannot report on container instances");
+            warn!(
+                error = error.chain(),
+                "cannot report on container instances"
+            );
         }
     }
 }

@@ -18,16 +18,23 @@ use crate::domain::liveness::Host;
 pub(super) async fn sync(context: &Context) -> Result<(), Error> {
     let api: Api<ContainerInstance> = Api::all(context.client.clone());
     for pod in context.world.pods.all() {
-        let Some(wanted) = instance_for(context, &pod) else { continue };
+        let Some(wanted) = instance_for(context, &pod) else {
+            continue;
+        };
         let key = (String::new(), wanted.name_any());
         if context.world.instances.get(&key).is_none() {
             info!(instance = key.1, cluster = %wanted.spec.cluster, "registering container instance");
-            create(&api, &context.world.instances, &wanted).await.map_err(doing("register container instance"))?;
+            create(&api, &context.world.instances, &wanted)
+                .await
+                .map_err(doing("register container instance"))?;
         }
     }
     for instance in context.world.instances.all() {
         if instance.metadata.deletion_timestamp.is_none() && is_over(context, &instance) {
-            info!(instance = instance.name_any(), "deregistering container instance");
+            info!(
+                instance = instance.name_any(),
+                "deregistering container instance"
+            );
             delete(&api, &context.world.instances, &instance).await?;
         }
     }
@@ -39,12 +46,17 @@ fn instance_for(context: &Context, pod: &Pod) -> Option<ContainerInstance> {
     let kind = pod.labels().get(names::AGENT_LABEL)?;
     let cluster = pod.labels().get(names::CLUSTER_LABEL)?;
     let node = pod.spec.as_ref()?.node_name.clone()?;
-    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    let phase = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.phase.as_deref());
     if pod.metadata.deletion_timestamp.is_some() || matches!(phase, Some("Failed" | "Succeeded")) {
         return None;
     }
     let own_pod = (kind == "pod").then(|| pod.name_any());
-    let name = own_pod.clone().unwrap_or_else(|| ids::fit(&node, ids::MAXIMUM_NAME));
+    let name = own_pod
+        .clone()
+        .unwrap_or_else(|| ids::fit(&node, ids::MAXIMUM_NAME));
     let provider = pod.labels().get(names::CAPACITY_PROVIDER_LABEL);
     let attributes = provider
         .and_then(|name| context.world.providers.get(&(String::new(), name.clone())))
@@ -71,14 +83,19 @@ fn instance_for(context: &Context, pod: &Pod) -> Option<ContainerInstance> {
 fn is_over(context: &Context, instance: &ContainerInstance) -> bool {
     let name = instance.name_any();
     let agents = context.world.pods.all();
-    let has_agent = agents.iter().any(|pod| {
-        instance_for(context, pod).is_some_and(|wanted| wanted.name_any() == name)
-    });
+    let has_agent = agents
+        .iter()
+        .any(|pod| instance_for(context, pod).is_some_and(|wanted| wanted.name_any() == name));
     let over = match host(context, instance) {
         Host::Gone => true,
         Host::Ready | Host::NotReady => !has_agent && !is_wanted(context, instance),
     };
-    over && !context.world.tasks.all().iter().any(|task| task.instance() == Some(&name) && !task.is_stopped())
+    over && !context
+        .world
+        .tasks
+        .all()
+        .iter()
+        .any(|task| task.instance() == Some(&name) && !task.is_stopped())
 }
 
 /// Its cluster still wants an agent where it is. An instance pod is wanted for as long as it exists.
@@ -87,8 +104,15 @@ fn is_wanted(context: &Context, instance: &ContainerInstance) -> bool {
         return true;
     }
     let key = |name: &str| (String::new(), name.to_owned());
-    let Some(cluster) = context.world.clusters.get(&key(&instance.spec.cluster)) else { return false };
-    let Some(node) = instance.spec.node_name.as_ref().and_then(|node| context.world.nodes.get(&key(node))) else {
+    let Some(cluster) = context.world.clusters.get(&key(&instance.spec.cluster)) else {
+        return false;
+    };
+    let Some(node) = instance
+        .spec
+        .node_name
+        .as_ref()
+        .and_then(|node| context.world.nodes.get(&key(node)))
+    else {
         return false;
     };
     cluster.metadata.deletion_timestamp.is_none() && selects(&cluster, &node)

@@ -52,7 +52,13 @@ pub(super) async fn act(
     done
 }
 
-async fn stop_all(context: &Context, service: &EcsService, scene: &Scene, stops: &[StopTask], done: &mut Done) {
+async fn stop_all(
+    context: &Context,
+    service: &EcsService,
+    scene: &Scene,
+    stops: &[StopTask],
+    done: &mut Done,
+) {
     let api: Api<EcsTask> = api_of(&context.client, service.namespace());
     // Owned, because a stream of futures over borrowed items is not Send.
     let known: Vec<(StopTask, Arc<EcsTask>)> = stops
@@ -81,7 +87,9 @@ async fn stop_all(context: &Context, service: &EcsService, scene: &Scene, stops:
                         instance: task.instance().unwrap_or_default().to_owned(),
                     }),
                     Cause::Unhealthy => {
-                        done.events.push(ServiceEvent::FailedHealthChecks { task: task.task_id() });
+                        done.events.push(ServiceEvent::FailedHealthChecks {
+                            task: task.task_id(),
+                        });
                         stopped.push(task.task_id());
                     }
                     Cause::ScaleIn | Cause::Replaced => stopped.push(task.task_id()),
@@ -166,8 +174,16 @@ async fn reserve(
     done: &mut Done,
 ) -> Vec<EcsTask> {
     let mut room = placing::Room::observe(context, &scene.cluster).await;
-    let history = placing::History::of(scene.objects.values(), &scene.task_definition, context.clock.now());
-    let key = format!("{}/{}", service.namespace().unwrap_or_default(), service.name_any());
+    let history = placing::History::of(
+        scene.objects.values(),
+        &scene.task_definition,
+        context.clock.now(),
+    );
+    let key = format!(
+        "{}/{}",
+        service.namespace().unwrap_or_default(),
+        service.name_any()
+    );
     let mut reserved = Vec::new();
     for start in starts {
         match room.place(&scene.definition, &key, &history) {
@@ -178,7 +194,8 @@ async fn reserve(
             }
             Err(explanation) => {
                 context.metrics.placement_failures.inc();
-                done.events.push(ServiceEvent::Unplaced(explanation.clone()));
+                done.events
+                    .push(ServiceEvent::Unplaced(explanation.clone()));
                 done.unplaced = Some(explanation);
                 break;
             }
@@ -188,22 +205,46 @@ async fn reserve(
 }
 
 /// A task of this name exists. Ours is adopted; somebody else's is reported, and its name passed over.
-fn adopt_or_report(context: &Context, service: &EcsService, wanted: &EcsTask, found: &EcsTask, done: &mut Done) {
+fn adopt_or_report(
+    context: &Context,
+    service: &EcsService,
+    wanted: &EcsTask,
+    found: &EcsTask,
+    done: &mut Done,
+) {
     let ours = service_uid(found) == service.uid().as_deref();
     if ours {
         return;
     }
-    let slot = wanted.spec.extensions.as_ref().and_then(|extensions| extensions.service.clone());
+    let slot = wanted
+        .spec
+        .extensions
+        .as_ref()
+        .and_then(|extensions| extensions.service.clone());
     if let Some(TaskService { slot, attempt, .. }) = slot {
         let uid = service.uid().unwrap_or_default();
         context.unreported(&uid, |unreported| unreported.burned.insert(slot, attempt));
     }
-    done.events.push(ServiceEvent::NameTaken { name: wanted.name_any() });
+    done.events.push(ServiceEvent::NameTaken {
+        name: wanted.name_any(),
+    });
 }
 
-fn new_task(service: &EcsService, scene: &Scene, current: &Current, start: Start, placement: &Placement) -> EcsTask {
+fn new_task(
+    service: &EcsService,
+    scene: &Scene,
+    current: &Current,
+    start: Start,
+    placement: &Placement,
+) -> EcsTask {
     let uid = service.uid().unwrap_or_default();
-    let name = ids::service_task_name(&service.name_any(), &uid, current.number, start.slot, start.attempt);
+    let name = ids::service_task_name(
+        &service.name_any(),
+        &uid,
+        current.number,
+        start.slot,
+        start.attempt,
+    );
     let mut labels: BTreeMap<String, String> = BTreeMap::new();
     labels.insert(names::SERVICE_LABEL.to_owned(), service.name_any());
     labels.insert(names::CLUSTER_LABEL.to_owned(), scene.cluster.clone());
@@ -240,4 +281,3 @@ fn new_task(service: &EcsService, scene: &Scene, current: &Current, start: Start
         status: None,
     }
 }
-

@@ -16,11 +16,18 @@ use crate::domain::ids;
 use crate::domain::task::{Stop, StopCode};
 
 /// Stops all tasks, deletes those that ended, and lets the service go when none is left.
-pub(super) async fn drain(context: &Context, api: &Api<EcsService>, service: &EcsService) -> Result<Action, Error> {
+pub(super) async fn drain(
+    context: &Context,
+    api: &Api<EcsService>,
+    service: &EcsService,
+) -> Result<Action, Error> {
     let tasks = tasks_of(context, service);
     let task_api: Api<EcsTask> = api_of(&context.client, service.namespace());
     let uid = service.uid().unwrap_or_default();
-    let number = service.status.as_ref().map_or(0, |status| status.last_deployment_number);
+    let number = service
+        .status
+        .as_ref()
+        .map_or(0, |status| status.last_deployment_number);
     let stop = Stop {
         code: StopCode::ServiceSchedulerInitiated,
         reason: events::scaling_activity(&ids::deployment_id(&uid, number)),
@@ -41,7 +48,14 @@ pub(super) async fn drain(context: &Context, api: &Api<EcsService>, service: &Ec
         report::draining(context, api, service, message, context.clock.now()).await?;
         return Ok(Action::requeue(RESYNC));
     }
-    set_finalizer(api, &context.world.services, service, names::SERVICE_FINALIZER, false).await?;
+    set_finalizer(
+        api,
+        &context.world.services,
+        service,
+        names::SERVICE_FINALIZER,
+        false,
+    )
+    .await?;
     context.forget(&uid);
     Ok(Action::await_change())
 }

@@ -50,8 +50,15 @@ pub(super) async fn current(
     let uid = service.uid().unwrap_or_default();
     let status = service.status.clone().unwrap_or_default();
     let wanted = content(service, scene, &uid);
-    if let Some(primary) = status.deployments.iter().find(|d| d.status == DeploymentState::Primary) {
-        let key = (service.namespace().unwrap_or_default(), primary.service_revision.to_string());
+    if let Some(primary) = status
+        .deployments
+        .iter()
+        .find(|d| d.status == DeploymentState::Primary)
+    {
+        let key = (
+            service.namespace().unwrap_or_default(),
+            primary.service_revision.to_string(),
+        );
         let recorded = match context.world.service_revisions.get(&key) {
             Some(recorded) => Some(recorded),
             // Somebody deleted the snapshot. That is no wish for a deployment: it is made again.
@@ -68,7 +75,13 @@ pub(super) async fn current(
             }));
         }
     }
-    let revision = snapshot(context, service, wanted, next_number(context, service, scene, &uid)).await?;
+    let revision = snapshot(
+        context,
+        service,
+        wanted,
+        next_number(context, service, scene, &uid),
+    )
+    .await?;
     let number = revision.spec.number;
     let deployment = DeploymentStatus {
         id: ids::deployment_id(&uid, number).into(),
@@ -81,7 +94,9 @@ pub(super) async fn current(
         running_count: 0,
         failed_tasks: 0,
         rollout_state: RolloutState::InProgress,
-        rollout_state_reason: Some(super::report::in_progress(&ids::deployment_id(&uid, number)).into()),
+        rollout_state_reason: Some(
+            super::report::in_progress(&ids::deployment_id(&uid, number)).into(),
+        ),
         created_at: Some(Time(now)),
         updated_at: Some(Time(now)),
     };
@@ -101,11 +116,16 @@ fn begun(mut status: EcsServiceStatus, deployment: DeploymentStatus) -> EcsServi
 
 /// Higher than every number that any trace of this service shows, should its status have been wiped.
 fn next_number(context: &Context, service: &EcsService, scene: &Scene, uid: &str) -> i64 {
-    let recorded = service.status.as_ref().map_or(0, |status| status.last_deployment_number);
+    let recorded = service
+        .status
+        .as_ref()
+        .map_or(0, |status| status.last_deployment_number);
     let revisions = context.world.service_revisions.all();
     let snapshots = revisions
         .iter()
-        .filter(|revision| revision.namespace() == service.namespace() && revision.spec.service_uid == uid)
+        .filter(|revision| {
+            revision.namespace() == service.namespace() && revision.spec.service_uid == uid
+        })
         .map(|revision| revision.spec.number);
     let tasks = scene.tasks.iter().map(|task| task.deployment);
     snapshots.chain(tasks).chain([recorded]).max().unwrap_or(0) + 1
@@ -119,7 +139,10 @@ fn content(service: &EcsService, scene: &Scene, uid: &str) -> EcsServiceRevision
         service_uid: uid.into(),
         number: 0,
         task_definition: scene.task_definition.as_str().into(),
-        force_new_deployment: spec.extensions.as_ref().and_then(|extensions| extensions.force_new_deployment.clone()),
+        force_new_deployment: spec
+            .extensions
+            .as_ref()
+            .and_then(|extensions| extensions.force_new_deployment.clone()),
         network_configuration: spec.network_configuration.clone(),
         load_balancers: spec.load_balancers.clone(),
         service_registries: spec.service_registries.clone(),
@@ -143,7 +166,11 @@ fn content(service: &EcsService, scene: &Scene, uid: &str) -> EcsServiceRevision
 }
 
 fn same(recorded: &EcsServiceRevisionSpec, content: &EcsServiceRevisionSpec) -> bool {
-    *recorded == EcsServiceRevisionSpec { number: recorded.number, ..content.clone() }
+    *recorded
+        == EcsServiceRevisionSpec {
+            number: recorded.number,
+            ..content.clone()
+        }
 }
 
 /// Creates the snapshot. One that exists under its name is taken when it is the same, otherwise the next number is.
@@ -163,39 +190,74 @@ async fn snapshot(
                 owner_references: Some(vec![owner(service)]),
                 ..ObjectMeta::default()
             },
-            spec: EcsServiceRevisionSpec { number, ..wanted.clone() },
+            spec: EcsServiceRevisionSpec {
+                number,
+                ..wanted.clone()
+            },
             status: None,
         };
-        match create(&api, &context.world.service_revisions, &revision).await.map_err(doing("create service revision"))? {
+        match create(&api, &context.world.service_revisions, &revision)
+            .await
+            .map_err(doing("create service revision"))?
+        {
             Created::New(made) => return Ok(Arc::new(made)),
-            Created::Exists(found) if same(&found.spec, &revision.spec) => return Ok(Arc::new(found)),
+            Created::Exists(found) if same(&found.spec, &revision.spec) => {
+                return Ok(Arc::new(found));
+            }
             Created::Exists(_) => number += 1,
         }
     }
 }
 
 /// Deletes old snapshots that no deployment, record or task refers to. The newest are kept.
-pub(super) async fn collect(context: &Context, service: &EcsService, scene: &Scene) -> Result<(), Error> {
+pub(super) async fn collect(
+    context: &Context,
+    service: &EcsService,
+    scene: &Scene,
+) -> Result<(), Error> {
     let uid = service.uid().unwrap_or_default();
     let mut known: Vec<_> = context
         .world
         .service_revisions
         .all()
         .into_iter()
-        .filter(|revision| revision.namespace() == service.namespace() && revision.spec.service_uid == uid.as_str())
+        .filter(|revision| {
+            revision.namespace() == service.namespace() && revision.spec.service_uid == uid.as_str()
+        })
         .collect();
     known.sort_by_key(|revision| revision.spec.number);
     let status = service.status.clone().unwrap_or_default();
-    let records = [status.last_completed_deployment.as_ref(), status.failed_deployment.as_ref()];
-    let recorded = records.into_iter().flatten().map(|record| record.service_revision.to_string());
-    let deployed = status.deployments.iter().map(|deployment| deployment.service_revision.to_string());
+    let records = [
+        status.last_completed_deployment.as_ref(),
+        status.failed_deployment.as_ref(),
+    ];
+    let recorded = records
+        .into_iter()
+        .flatten()
+        .map(|record| record.service_revision.to_string());
+    let deployed = status
+        .deployments
+        .iter()
+        .map(|deployment| deployment.service_revision.to_string());
     let running = scene.objects.values().filter_map(|task| {
-        Some(task.spec.extensions.as_ref()?.service.as_ref()?.service_revision.to_string())
+        Some(
+            task.spec
+                .extensions
+                .as_ref()?
+                .service
+                .as_ref()?
+                .service_revision
+                .to_string(),
+        )
     });
     let used: BTreeSet<String> = recorded.chain(deployed).chain(running).collect();
     let api: Api<EcsServiceRevision> = api_of(&context.client, service.namespace());
     let surplus = known.len().saturating_sub(SNAPSHOTS_KEPT);
-    for revision in known.iter().take(surplus).filter(|revision| !used.contains(&revision.name_any())) {
+    for revision in known
+        .iter()
+        .take(surplus)
+        .filter(|revision| !used.contains(&revision.name_any()))
+    {
         delete(&api, &context.world.service_revisions, revision).await?;
     }
     Ok(())

@@ -37,8 +37,19 @@ pub async fn reconcile(service: Arc<EcsService>, context: Arc<Context>) -> Resul
     if service.meta().deletion_timestamp.is_some() {
         return delete::drain(&context, &api, &service).await;
     }
-    if !service.finalizers().iter().any(|name| name == names::SERVICE_FINALIZER) {
-        set_finalizer(&api, &context.world.services, &service, names::SERVICE_FINALIZER, true).await?;
+    if !service
+        .finalizers()
+        .iter()
+        .any(|name| name == names::SERVICE_FINALIZER)
+    {
+        set_finalizer(
+            &api,
+            &context.world.services,
+            &service,
+            names::SERVICE_FINALIZER,
+            true,
+        )
+        .await?;
         return Ok(Action::requeue(Duration::ZERO));
     }
     let presence = context.presence().await;
@@ -59,9 +70,14 @@ pub async fn reconcile(service: Arc<EcsService>, context: Arc<Context>) -> Resul
     let burned = context.unreported(&uid, |unreported| unreported.burned.clone());
     let wanted = observe::wanted(&service, current.number);
     let plan = scheduler::plan(&wanted, &current.id, &scene.tasks, &burned, now);
-    Span::current().record("starts", plan.starts.len()).record("stops", plan.stops.len());
+    Span::current()
+        .record("starts", plan.starts.len())
+        .record("stops", plan.stops.len());
     let done = act::act(&context, &service, &scene, &current, &plan).await;
-    let action = report::report(&context, &api, &service, &scene, &current, &plan, &done, now).await?;
+    let action = report::report(
+        &context, &api, &service, &scene, &current, &plan, &done, now,
+    )
+    .await?;
     match done.failure {
         Some(error) => Err(error),
         // An instance that refused, or a port that failed, is passed over for a while and then tried again.
@@ -72,6 +88,7 @@ pub async fn reconcile(service: Arc<EcsService>, context: Arc<Context>) -> Resul
 
 /// When time alone will ask for another pass.
 fn next(plan: &scheduler::Plan, now: jiff::Timestamp) -> Action {
-    let until = |at: jiff::Timestamp| Duration::try_from(at.duration_since(now)).unwrap_or_default();
+    let until =
+        |at: jiff::Timestamp| Duration::try_from(at.duration_since(now)).unwrap_or_default();
     Action::requeue(plan.wake_at.map_or(RESYNC, |at| until(at).min(RESYNC)))
 }

@@ -43,15 +43,27 @@ pub(super) struct Obstacle {
     pub(super) message: String,
     /// Nothing but an edit of the service will help.
     pub(super) stalled: bool,
+    /// It passes within moments and is worth no event.
+    pub(super) passing: bool,
 }
 
 impl Obstacle {
     fn waits(reason: &'static str, message: String) -> Self {
-        Self { reason, message, stalled: false }
+        Self {
+            reason,
+            message,
+            stalled: false,
+            passing: false,
+        }
     }
 
     fn stalls(reason: &'static str, message: String) -> Self {
-        Self { reason, message, stalled: true }
+        Self {
+            reason,
+            message,
+            stalled: true,
+            passing: false,
+        }
     }
 }
 
@@ -74,8 +86,17 @@ pub(super) fn observe(
         return Err(Obstacle::stalls(reason::FORBIDDEN, list.join("; ")));
     }
     let objects = tasks_of(context, service);
-    let tasks = objects.values().filter_map(|task| snapshot(context, task, presence, cluster.spec.disconnect_policy)).collect();
-    Ok(Scene { task_definition, definition, tasks, objects, cluster: cluster.name_any() })
+    let tasks = objects
+        .values()
+        .filter_map(|task| snapshot(context, task, presence, cluster.spec.disconnect_policy))
+        .collect();
+    Ok(Scene {
+        task_definition,
+        definition,
+        tasks,
+        objects,
+        cluster: cluster.name_any(),
+    })
 }
 
 /// The tasks that the controller made for this very service, by name.
@@ -86,52 +107,87 @@ pub(super) fn tasks_of(context: &Context, service: &EcsService) -> BTreeMap<Stri
         .tasks
         .all()
         .into_iter()
-        .filter(|task| task.namespace() == namespace && uid.is_some() && service_uid(task) == uid.as_deref())
+        .filter(|task| {
+            task.namespace() == namespace && uid.is_some() && service_uid(task) == uid.as_deref()
+        })
         .map(|task| (task.name_any(), task))
         .collect()
 }
 
 /// UID of the service that a task was made for.
 pub(super) fn service_uid(task: &EcsTask) -> Option<&str> {
-    Some(task.spec.extensions.as_ref()?.service.as_ref()?.uid.as_str())
+    Some(
+        task.spec
+            .extensions
+            .as_ref()?
+            .service
+            .as_ref()?
+            .uid
+            .as_str(),
+    )
 }
 
 fn cluster_of(context: &Context, service: &EcsService) -> Result<Arc<EcsCluster>, Obstacle> {
     let name = service.cluster_name();
     let namespace = service.namespace().unwrap_or_default();
-    let cluster = context.world.clusters.get(&(String::new(), name.to_owned())).ok_or_else(|| {
-        Obstacle::waits(
-            reason::CLUSTER_NOT_FOUND,
-            format!("cluster: there is no EcsCluster {name}: create it, or name another one"),
-        )
-    })?;
+    let cluster = context
+        .world
+        .clusters
+        .get(&(String::new(), name.to_owned()))
+        .ok_or_else(|| {
+            Obstacle::waits(
+                reason::CLUSTER_NOT_FOUND,
+                format!("cluster: there is no EcsCluster {name}: create it, or name another one"),
+            )
+        })?;
     if !cluster.spec.allowed_namespaces.allows(&namespace) {
         return Err(Obstacle::waits(
             reason::NAMESPACE_NOT_ALLOWED,
-            format!("cluster: EcsCluster {name} does not allow the namespace {namespace}: ask for it in its spec.allowedNamespaces"),
+            format!(
+                "cluster: EcsCluster {name} does not allow the namespace {namespace}: ask for it in its spec.allowedNamespaces"
+            ),
         ));
     }
     Ok(cluster)
 }
 
 /// The revision that the service should run: the one it names, or the newest ACTIVE one of the family.
-fn definition_of(context: &Context, service: &EcsService) -> Result<(String, Arc<TaskDefinition>), Obstacle> {
+fn definition_of(
+    context: &Context,
+    service: &EcsService,
+) -> Result<(String, Arc<TaskDefinition>), Obstacle> {
     let namespace = service.namespace().unwrap_or_default();
     let reference = RevisionReference::parse(service.task_definition_text())
         .map_err(|error| Obstacle::stalls(reason::INVALID, error.to_string()))?;
     let family = &reference.family;
     let missing = |what: &str| {
-        Obstacle::waits(reason::TASK_DEFINITION_NOT_FOUND, format!("taskDefinition: {what}"))
+        Obstacle::waits(
+            reason::TASK_DEFINITION_NOT_FOUND,
+            format!("taskDefinition: {what}"),
+        )
     };
     let number = match reference.revision {
         Some(number) => number,
         None if keeps_its_revision(service) => return kept(context, service, &namespace, &missing),
         None => {
-            let wanted = context.world.definitions.get(&(namespace.clone(), family.clone()));
+            let wanted = context
+                .world
+                .definitions
+                .get(&(namespace.clone(), family.clone()));
             if let Some(definition) = &wanted
-                && definition.status.as_ref().map(|status| status.observed_generation) != definition.metadata.generation
+                && definition
+                    .status
+                    .as_ref()
+                    .map(|status| status.observed_generation)
+                    != definition.metadata.generation
             {
-                return Err(missing(&format!("the newest version of TaskDefinition {family} is not registered yet")));
+                let obstacle = missing(&format!(
+                    "the newest version of TaskDefinition {family} is not registered yet"
+                ));
+                return Err(Obstacle {
+                    passing: true,
+                    ..obstacle
+                });
             }
             super::super::definition::newest(&context.world, &namespace, family)
                 .ok_or_else(|| missing(&format!("there is no TaskDefinition {family} with a registered revision in namespace {namespace}: create it, or see its conditions")))?
@@ -147,13 +203,27 @@ fn definition_of(context: &Context, service: &EcsService) -> Result<(String, Arc
 
 /// Under `follow: OnChange` the family is resolved only when the service itself changes, as ECS does.
 fn keeps_its_revision(service: &EcsService) -> bool {
-    let follow = service.spec.extensions.as_ref().and_then(|extensions| extensions.follow);
-    let observed = service.status.as_ref().map(|status| status.observed_generation);
-    follow == Some(Follow::OnChange) && observed == service.metadata.generation && running(service).is_some()
+    let follow = service
+        .spec
+        .extensions
+        .as_ref()
+        .and_then(|extensions| extensions.follow);
+    let observed = service
+        .status
+        .as_ref()
+        .map(|status| status.observed_generation);
+    follow == Some(Follow::OnChange)
+        && observed == service.metadata.generation
+        && running(service).is_some()
 }
 
 fn running(service: &EcsService) -> Option<String> {
-    service.status.as_ref()?.task_definition.as_ref().map(ToString::to_string)
+    service
+        .status
+        .as_ref()?
+        .task_definition
+        .as_ref()
+        .map(ToString::to_string)
 }
 
 fn kept(
@@ -164,7 +234,9 @@ fn kept(
 ) -> Result<(String, Arc<TaskDefinition>), Obstacle> {
     let name = running(service).unwrap_or_default();
     let definition = context.definitions.get(&context.world, namespace, &name);
-    definition.map(|definition| (name.clone(), definition)).ok_or_else(|| missing(&format!("revision {name} does not exist any more")))
+    definition
+        .map(|definition| (name.clone(), definition))
+        .ok_or_else(|| missing(&format!("revision {name} does not exist any more")))
 }
 
 /// A task as the scheduler sees it; `None` for one that is not bound, which the controller never makes.
@@ -183,7 +255,10 @@ fn snapshot(
         task.revision_name(),
     );
     let known = context.presence_in(presence, instance);
-    let zone = context.world.instances.get(&(String::new(), instance.to_owned()));
+    let zone = context
+        .world
+        .instances
+        .get(&(String::new(), instance.to_owned()));
     Some(Task {
         name: task.name_any(),
         deployment: service.deployment,
@@ -192,14 +267,19 @@ fn snapshot(
         state: task.state(),
         stopping: task.is_stopping(),
         checked: definition.is_some_and(|definition| definition.has_health_check()),
-        health: status.and_then(|status| status.health_status).map(Into::into).unwrap_or_default(),
+        health: status
+            .and_then(|status| status.health_status)
+            .map(Into::into)
+            .unwrap_or_default(),
         instance: instance.to_owned(),
         zone: zone.and_then(|instance| super::super::instance::zone(context, &instance)),
         presence: match (known, policy) {
             (Presence::Lost, DisconnectPolicy::Wait) => Presence::Disconnected,
             (known, _) => known,
         },
-        created_at: task.creation_timestamp().map_or(Timestamp::UNIX_EPOCH, |time| time.0),
+        created_at: task
+            .creation_timestamp()
+            .map_or(Timestamp::UNIX_EPOCH, |time| time.0),
         started_at: status.and_then(|status| Some(status.started_at.as_ref()?.0)),
         stopped_at: status.and_then(|status| Some(status.stopped_at.as_ref()?.0)),
         stop_code: status.and_then(|status| status.stop_code).map(Into::into),
@@ -210,7 +290,11 @@ fn snapshot(
 /// What the service wants of `deployment`. Defaults: ECS API Reference, `DeploymentConfiguration`.
 pub(super) fn wanted(service: &EcsService, deployment: i64) -> Wanted {
     let percents = service.spec.deployment_configuration.as_ref();
-    let percent = |value: Option<i32>, default| value.and_then(|value| u32::try_from(value).ok()).unwrap_or(default);
+    let percent = |value: Option<i32>, default| {
+        value
+            .and_then(|value| u32::try_from(value).ok())
+            .unwrap_or(default)
+    };
     let healthy_after = service
         .spec
         .extensions
@@ -227,5 +311,8 @@ pub(super) fn wanted(service: &EcsService, deployment: i64) -> Wanted {
 
 /// Tasks that the service wants; one where it does not say, so that a scaler may own the number.
 pub(super) fn desired(service: &EcsService) -> u32 {
-    service.spec.desired_count.map_or(1, |count| u32::try_from(count).unwrap_or(0))
+    service
+        .spec
+        .desired_count
+        .map_or(1, |count| u32::try_from(count).unwrap_or(0))
 }

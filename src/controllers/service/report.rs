@@ -13,12 +13,14 @@ use super::act::Done;
 use super::deployment::Current;
 use super::observe::{Obstacle, Scene, desired};
 use crate::api::bounded::Str;
-use crate::api::conditions::{self, READY, RECONCILING, STALLED, WITHOUT_EFFECT, condition, reason};
+use crate::api::conditions::{
+    self, READY, RECONCILING, STALLED, WITHOUT_EFFECT, condition, reason,
+};
 use crate::api::names;
 use crate::api::parse;
 use crate::api::service::{
-    DeploymentRecord, DeploymentState, DeploymentStatus, EcsService, EcsServiceStatus, RolloutState,
-    ServiceEvent, ServiceStatus,
+    DeploymentRecord, DeploymentState, DeploymentStatus, EcsService, EcsServiceStatus,
+    RolloutState, ServiceEvent, ServiceStatus,
 };
 use crate::controllers::context::{Context, Unreported};
 use crate::controllers::writes::{Error, apply_status};
@@ -39,11 +41,17 @@ const BETWEEN_WRITES: Duration = Duration::from_millis(500);
 
 /// `rolloutStateReason` of a deployment that goes on.
 pub(super) fn in_progress(deployment: &str) -> String {
-    format!("ECS deployment {deployment} in progress.").chars().take(1024).collect()
+    format!("ECS deployment {deployment} in progress.")
+        .chars()
+        .take(1024)
+        .collect()
 }
 
 /// Writes what a pass saw and did. `Some` when the write was put off.
-#[expect(clippy::too_many_arguments, reason = "a report is about all that a pass knows")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a report is about all that a pass knows"
+)]
 pub(super) async fn report(
     context: &Context,
     api: &Api<EcsService>,
@@ -56,7 +64,8 @@ pub(super) async fn report(
 ) -> Result<Option<Action>, Error> {
     let mut status = service.status.clone().unwrap_or_default();
     let mut happened = done.events.clone();
-    status.deployments = deployments(&status, service, current, scene, plan, now, &mut happened).into();
+    status.deployments =
+        deployments(&status, service, current, scene, plan, now, &mut happened).into();
     if plan.steady {
         complete(&mut status);
         if !conditions::holds(&status.conditions, READY) {
@@ -70,7 +79,12 @@ pub(super) async fn report(
         happened.push(Happened::CannotStartConsistently);
     }
     summarise(&mut status, service, scene);
-    set_conditions(&mut status, service, &verdict(service, scene, plan, done), now);
+    set_conditions(
+        &mut status,
+        service,
+        &verdict(service, scene, plan, done),
+        now,
+    );
     add_events(context, service, &mut status, &happened, now).await;
     let urgent = plan.steady || !happened.is_empty();
     write(context, api, service, status, urgent).await
@@ -106,7 +120,8 @@ pub(super) async fn obstacle(
     let mut status = service.status.clone().unwrap_or_default();
     status.status = Some(ServiceStatus::Active);
     status.desired_count = i32::try_from(desired(service)).unwrap_or(i32::MAX);
-    let told = conditions::get(&status.conditions, READY).is_some_and(|ready| ready.message == obstacle.message);
+    let told = conditions::get(&status.conditions, READY)
+        .is_some_and(|ready| ready.message == obstacle.message);
     let verdict = Verdict {
         ready: false,
         stalled: obstacle.stalled,
@@ -114,8 +129,10 @@ pub(super) async fn obstacle(
         message: obstacle.message.clone(),
     };
     set_conditions(&mut status, service, &verdict, now);
-    if !told {
-        context.tell(service, true, obstacle.reason, &obstacle.message).await;
+    if !told && !obstacle.passing {
+        context
+            .tell(service, true, obstacle.reason, &obstacle.message)
+            .await;
     }
     write(context, api, service, status, true).await?;
     Ok(Action::requeue(crate::controllers::context::RESYNC))
@@ -131,7 +148,12 @@ pub(super) async fn draining(
 ) -> Result<(), Error> {
     let mut status = service.status.clone().unwrap_or_default();
     status.status = Some(ServiceStatus::Draining);
-    let verdict = Verdict { ready: false, stalled: false, reason: reason::DRAINING, message };
+    let verdict = Verdict {
+        ready: false,
+        stalled: false,
+        reason: reason::DRAINING,
+        message,
+    };
     set_conditions(&mut status, service, &verdict, now);
     write(context, api, service, status, true).await.map(drop)
 }
@@ -168,7 +190,12 @@ fn deployments(
     let mut shown = Vec::new();
     for recorded in &status.deployments {
         let mut deployment = recorded.clone();
-        let mine = || scene.tasks.iter().filter(|task| task.deployment == deployment.number);
+        let mine = || {
+            scene
+                .tasks
+                .iter()
+                .filter(|task| task.deployment == deployment.number)
+        };
         let (running, pending) = counts(mine());
         let live = mine().any(Task::is_live);
         if deployment.number == current.number {
@@ -177,9 +204,14 @@ fn deployments(
             deployment.failed_tasks = i32::try_from(plan.failures.count).unwrap_or(i32::MAX);
             if plan.steady && deployment.rollout_state == RolloutState::InProgress {
                 deployment.rollout_state = RolloutState::Completed;
-                deployment.rollout_state_reason =
-                    Some(format!("ECS deployment {} completed.", deployment.id).as_str().into());
-                happened.push(Happened::DeploymentCompleted { deployment: deployment.id.to_string() });
+                deployment.rollout_state_reason = Some(
+                    format!("ECS deployment {} completed.", deployment.id)
+                        .as_str()
+                        .into(),
+                );
+                happened.push(Happened::DeploymentCompleted {
+                    deployment: deployment.id.to_string(),
+                });
             }
         } else if live {
             deployment.status = DeploymentState::Active;
@@ -198,7 +230,10 @@ fn deployments(
 
 /// Remembers the deployment that completed, which outlives its entry in the list.
 fn complete(status: &mut EcsServiceStatus) {
-    let primary = status.deployments.iter().find(|deployment| deployment.status == DeploymentState::Primary);
+    let primary = status
+        .deployments
+        .iter()
+        .find(|deployment| deployment.status == DeploymentState::Primary);
     if let Some(primary) = primary {
         status.last_completed_deployment = Some(DeploymentRecord {
             number: primary.number,
@@ -224,7 +259,11 @@ fn summarise(status: &mut EcsServiceStatus, service: &EcsService, scene: &Scene)
     status.status = Some(ServiceStatus::Active);
     status.desired_count = i32::try_from(desired(service)).unwrap_or(i32::MAX);
     (status.running_count, status.pending_count) = counts(scene.tasks.iter());
-    status.selector = Some(format!("{}={}", names::SERVICE_LABEL, service.name_any()).as_str().into());
+    status.selector = Some(
+        format!("{}={}", names::SERVICE_LABEL, service.name_any())
+            .as_str()
+            .into(),
+    );
 }
 
 /// What the conditions are to say.
@@ -236,20 +275,36 @@ struct Verdict {
 }
 
 fn verdict(service: &EcsService, scene: &Scene, plan: &Plan, done: &Done) -> Verdict {
-    let said = |stalled, reason, message: String| Verdict { ready: false, stalled, reason, message };
+    let said = |stalled, reason, message: String| Verdict {
+        ready: false,
+        stalled,
+        reason,
+        message,
+    };
     let wanted = desired(service);
     if plan.steady {
         let message = format!("{wanted} tasks run {}", scene.task_definition);
-        return Verdict { ready: true, stalled: false, reason: reason::STEADY_STATE, message };
+        return Verdict {
+            ready: true,
+            stalled: false,
+            reason: reason::STEADY_STATE,
+            message,
+        };
     }
     if let Some(unplaced) = &done.unplaced {
-        let message = format!("a task cannot be placed: no container instance met all of its requirements. {unplaced}");
+        let message = format!(
+            "a task cannot be placed: no container instance met all of its requirements. {unplaced}"
+        );
         return said(false, reason::UNABLE_TO_PLACE, message);
     }
     if plan.failures.is_stalled(wanted) {
         let failures = plan.failures.count;
         let why = last_failure(scene).unwrap_or_default();
-        return said(true, reason::DEPLOYMENT_FAILED, format!("{failures} tasks in a row failed, the last one: {why}"));
+        return said(
+            true,
+            reason::DEPLOYMENT_FAILED,
+            format!("{failures} tasks in a row failed, the last one: {why}"),
+        );
     }
     if plan.blocked {
         let message = "deploymentConfiguration: minimumHealthyPercent and maximumPercent leave no room to stop or start a task: lower the one or raise the other";
@@ -262,20 +317,38 @@ fn verdict(service: &EcsService, scene: &Scene, plan: &Plan, done: &Done) -> Ver
 
 /// Why the task that failed last did: its own reason, and that of the container.
 fn last_failure(scene: &Scene) -> Option<String> {
-    let last = scene.tasks.iter().filter(|task| task.stop_code.is_some()).max_by_key(|task| task.stopped_at)?;
+    let last = scene
+        .tasks
+        .iter()
+        .filter(|task| task.stop_code.is_some())
+        .max_by_key(|task| task.stopped_at)?;
     let status = scene.objects.get(&last.name)?.status.as_ref()?;
-    let container = status.containers.iter().find_map(|container| container.reason.as_ref());
-    let reasons: Vec<&str> =
-        [status.stopped_reason.as_ref(), container].into_iter().flatten().map(Str::as_str).collect();
+    let container = status
+        .containers
+        .iter()
+        .find_map(|container| container.reason.as_ref());
+    let reasons: Vec<&str> = [status.stopped_reason.as_ref(), container]
+        .into_iter()
+        .flatten()
+        .map(Str::as_str)
+        .collect();
     Some(reasons.join(": "))
 }
 
-fn set_conditions(status: &mut EcsServiceStatus, service: &EcsService, verdict: &Verdict, now: Timestamp) {
+fn set_conditions(
+    status: &mut EcsServiceStatus,
+    service: &EcsService,
+    verdict: &Verdict,
+    now: Timestamp,
+) {
     let generation = service.metadata.generation;
     status.observed_generation = generation.unwrap_or(0);
     let reconciling = !verdict.ready && !verdict.stalled;
     let mut set = |kind: &str, holds: bool, reason: &str, message: &str| {
-        conditions::set(&mut status.conditions, condition(kind, holds, reason, message, generation, now));
+        conditions::set(
+            &mut status.conditions,
+            condition(kind, holds, reason, message, generation, now),
+        );
     };
     set(READY, verdict.ready, verdict.reason, &verdict.message);
     set(RECONCILING, reconciling, verdict.reason, &verdict.message);
@@ -287,7 +360,11 @@ fn set_conditions(status: &mut EcsServiceStatus, service: &EcsService, verdict: 
         (reason::FIELDS_WITHOUT_EFFECT, without_effect.join("; "))
     };
     set(WITHOUT_EFFECT, !without_effect.is_empty(), reason, &message);
-    status.without_effect = without_effect.iter().map(|text| Str::cut(text)).collect::<Vec<_>>().into();
+    status.without_effect = without_effect
+        .iter()
+        .map(|text| Str::cut(text))
+        .collect::<Vec<_>>()
+        .into();
 }
 
 /// Puts what happened on top of the events, without what was said lately, and copies it to Kubernetes Events.
@@ -310,14 +387,22 @@ async fn add_events(
         let message = event.message(&name);
         let repeats = matches!(event, Happened::SteadyState) || told.insert(message.clone());
         if repeats {
-            context.tell(service, event.is_warning(), event.reason(), &message).await;
+            context
+                .tell(service, event.is_warning(), event.reason(), &message)
+                .await;
             context.unreported(&uid, |unreported| unreported.events.push(message));
         }
     }
-    let fresh = context.unreported(&uid, |unreported: &mut Unreported| unreported.events.clone());
+    let fresh = context.unreported(&uid, |unreported: &mut Unreported| {
+        unreported.events.clone()
+    });
     for message in fresh {
         let id = ids::hash(&[&uid, &now.to_string(), &message], 32);
-        let event = ServiceEvent { id: id.into(), created_at: Time(now), message: Str::cut(&events::bounded(&message, 1024)) };
+        let event = ServiceEvent {
+            id: id.into(),
+            created_at: Time(now),
+            message: Str::cut(&events::bounded(&message, 1024)),
+        };
         status.events.insert(0, event);
     }
     status.events.truncate(EVENTS);

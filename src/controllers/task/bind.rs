@@ -26,7 +26,11 @@ enum Obstacle {
 }
 
 /// Binds, or writes STOPPED / `TaskFailedToStart` with the reason.
-pub(super) async fn bind(context: &Context, api: &Api<EcsTask>, task: &EcsTask) -> Result<Action, Error> {
+pub(super) async fn bind(
+    context: &Context,
+    api: &Api<EcsTask>,
+    task: &EcsTask,
+) -> Result<Action, Error> {
     if task.is_stopped() {
         return super::retire::collect(context, api, task).await;
     }
@@ -49,7 +53,16 @@ pub(super) async fn bind(context: &Context, api: &Api<EcsTask>, task: &EcsTask) 
         Err(Obstacle::Fails(reason)) => {
             drop(placing);
             context.tell(task, true, "TaskFailedToStart", &reason).await;
-            write_stopped(context, api, task, &Stop { code: StopCode::TaskFailedToStart, reason }).await?;
+            write_stopped(
+                context,
+                api,
+                task,
+                &Stop {
+                    code: StopCode::TaskFailedToStart,
+                    reason,
+                },
+            )
+            .await?;
             Ok(Action::requeue(RESYNC))
         }
     }
@@ -58,7 +71,13 @@ pub(super) async fn bind(context: &Context, api: &Api<EcsTask>, task: &EcsTask) 
 async fn choose(context: &Context, task: &EcsTask) -> Result<(TaskExtensions, String), Obstacle> {
     let namespace = task.namespace().unwrap_or_default();
     let fails = |problems: Vec<rules::Problem>| {
-        Obstacle::Fails(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+        Obstacle::Fails(
+            problems
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join("; "),
+        )
     };
     let refused = parse::refused(Body::RunTask, &task.spec);
     if !refused.is_empty() {
@@ -71,17 +90,26 @@ async fn choose(context: &Context, task: &EcsTask) -> Result<(TaskExtensions, St
         .get(&(String::new(), name.to_owned()))
         .ok_or_else(|| Obstacle::Fails(format!("cluster: there is no EcsCluster {name}")))?;
     if !cluster.spec.allowed_namespaces.allows(&namespace) {
-        return Err(Obstacle::Fails(format!("cluster: EcsCluster {name} does not allow the namespace {namespace}")));
+        return Err(Obstacle::Fails(format!(
+            "cluster: EcsCluster {name} does not allow the namespace {namespace}"
+        )));
     }
-    let reference = RevisionReference::parse(&task.spec.task_definition).map_err(|error| Obstacle::Fails(error.to_string()))?;
+    let reference = RevisionReference::parse(&task.spec.task_definition)
+        .map_err(|error| Obstacle::Fails(error.to_string()))?;
     let number = match reference.revision {
         Some(number) => number,
-        None => definition::newest(&context.world, &namespace, &reference.family).ok_or(Obstacle::Waits)?,
+        None => definition::newest(&context.world, &namespace, &reference.family)
+            .ok_or(Obstacle::Waits)?,
     };
     let revision = ids::revision_name(&reference.family, number);
-    let definition = context.definitions.get(&context.world, &namespace, &revision).ok_or_else(|| {
-        Obstacle::Fails(format!("taskDefinition: revision {revision} does not exist in namespace {namespace}"))
-    })?;
+    let definition = context
+        .definitions
+        .get(&context.world, &namespace, &revision)
+        .ok_or_else(|| {
+            Obstacle::Fails(format!(
+                "taskDefinition: revision {revision} does not exist in namespace {namespace}"
+            ))
+        })?;
     let denied = security::admit(&definition, cluster.spec.security_profile.into());
     if !denied.is_empty() {
         return Err(fails(denied));

@@ -45,7 +45,14 @@ pub async fn reconcile(task: Arc<EcsTask>, context: Arc<Context>) -> Result<Acti
     let presence = context.presence_in(&context.presence().await, instance);
     if deleting && (presence >= Presence::Lost || has_no_containers(&task)) {
         // What may still run on a lost instance ends when its agent is back: it removes containers without a task.
-        set_finalizer(&api, &context.world.tasks, &task, names::TASK_FINALIZER, false).await?;
+        set_finalizer(
+            &api,
+            &context.world.tasks,
+            &task,
+            names::TASK_FINALIZER,
+            false,
+        )
+        .await?;
         return Ok(Action::await_change());
     }
     if presence == Presence::Fenced && !task.is_stopped() {
@@ -62,25 +69,47 @@ pub async fn reconcile(task: Arc<EcsTask>, context: Arc<Context>) -> Result<Acti
 
 /// The agent says that it removed them all.
 fn has_no_containers(task: &EcsTask) -> bool {
-    let conditions = task.status.as_ref().map_or(&[][..], |status| &status.conditions);
+    let conditions = task
+        .status
+        .as_ref()
+        .map_or(&[][..], |status| &status.conditions);
     task.is_stopped() && conditions::holds(conditions, conditions::CONTAINERS_REMOVED)
 }
 
 /// A task that never got an instance has nothing that could run.
-async fn end_unbound(context: &Context, api: &Api<EcsTask>, task: &EcsTask) -> Result<Action, Error> {
+async fn end_unbound(
+    context: &Context,
+    api: &Api<EcsTask>,
+    task: &EcsTask,
+) -> Result<Action, Error> {
     if !task.is_stopped() {
-        let stop = task.spec.stop.as_ref().map_or_else(|| Stop {
-            code: StopCode::UserInitiated,
-            reason: events::STOPPED_BY_USER.to_owned(),
-        }, Stop::from);
+        let stop = task.spec.stop.as_ref().map_or_else(
+            || Stop {
+                code: StopCode::UserInitiated,
+                reason: events::STOPPED_BY_USER.to_owned(),
+            },
+            Stop::from,
+        );
         write_stopped(context, api, task, &stop).await?;
     }
-    set_finalizer(api, &context.world.tasks, task, names::TASK_FINALIZER, false).await?;
+    set_finalizer(
+        api,
+        &context.world.tasks,
+        task,
+        names::TASK_FINALIZER,
+        false,
+    )
+    .await?;
     Ok(Action::requeue(RESYNC))
 }
 
 /// STOPPED, in the controller's word: nothing of the task runs, because it never did or its instance is gone.
-async fn write_stopped(context: &Context, api: &Api<EcsTask>, task: &EcsTask, stop: &Stop) -> Result<(), Error> {
+async fn write_stopped(
+    context: &Context,
+    api: &Api<EcsTask>,
+    task: &EcsTask,
+    stop: &Stop,
+) -> Result<(), Error> {
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
     let now = Some(Time(context.clock.now()));
     let before = task.status.clone().unwrap_or_default();
@@ -88,7 +117,10 @@ async fn write_stopped(context: &Context, api: &Api<EcsTask>, task: &EcsTask, st
         last_status: Some(LastStatus::Stopped),
         desired_status: Some(DesiredStatus::Stopped),
         stop_code: Some(before.stop_code.unwrap_or_else(|| stop.code.into())),
-        stopped_reason: before.stopped_reason.clone().or_else(|| Some(crate::api::bounded::Str::cut(&stop.reason))),
+        stopped_reason: before
+            .stopped_reason
+            .clone()
+            .or_else(|| Some(crate::api::bounded::Str::cut(&stop.reason))),
         stopped_at: now.clone(),
         stopping_at: before.stopping_at.clone().or(now),
         ..before

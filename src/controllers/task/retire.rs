@@ -11,13 +11,24 @@ use crate::controllers::context::Context;
 use crate::controllers::writes::{Error, delete};
 
 /// Deletes a stopped task whose time is over, or says when it will be.
-pub(super) async fn collect(context: &Context, api: &Api<EcsTask>, task: &EcsTask) -> Result<Action, Error> {
-    let stopped = task.status.as_ref().and_then(|status| Some(status.stopped_at.as_ref()?.0));
+pub(super) async fn collect(
+    context: &Context,
+    api: &Api<EcsTask>,
+    task: &EcsTask,
+) -> Result<Action, Error> {
+    let stopped = task
+        .status
+        .as_ref()
+        .and_then(|status| Some(status.stopped_at.as_ref()?.0));
     let since = stopped.map(|stopped| context.clock.now().duration_since(stopped));
-    let age = since.and_then(|since| Duration::try_from(since).ok()).unwrap_or_default();
+    let age = since
+        .and_then(|since| Duration::try_from(since).ok())
+        .unwrap_or_default();
     let kept = context.settings.stopped_tasks_kept;
     if age < kept {
-        return Ok(Action::requeue(kept.saturating_sub(age) + Duration::from_secs(1)));
+        return Ok(Action::requeue(
+            kept.saturating_sub(age) + Duration::from_secs(1),
+        ));
     }
     if is_newest_attempt(context, task) {
         return Ok(Action::requeue(kept));
@@ -27,26 +38,37 @@ pub(super) async fn collect(context: &Context, api: &Api<EcsTask>, task: &EcsTas
 }
 
 fn is_newest_attempt(context: &Context, task: &EcsTask) -> bool {
-    let Some(mine) = task.spec.extensions.as_ref().and_then(|extensions| extensions.service.as_ref()) else {
+    let Some(mine) = task
+        .spec
+        .extensions
+        .as_ref()
+        .and_then(|extensions| extensions.service.as_ref())
+    else {
         return false;
     };
     let key = (task.namespace().unwrap_or_default(), mine.name.to_string());
     let lives = context.world.services.get(&key).is_some_and(|service| {
         service.uid().as_deref() == Some(mine.uid.as_str())
             && service.status.as_ref().is_some_and(|status| {
-                status.deployments.iter().any(|deployment| deployment.number == mine.deployment)
+                status
+                    .deployments
+                    .iter()
+                    .any(|deployment| deployment.number == mine.deployment)
             })
     });
     lives
         && !context.world.tasks.all().iter().any(|other| {
             other.namespace() == task.namespace()
-                && other.spec.extensions.as_ref().and_then(|extensions| extensions.service.as_ref()).is_some_and(
-                    |other| {
+                && other
+                    .spec
+                    .extensions
+                    .as_ref()
+                    .and_then(|extensions| extensions.service.as_ref())
+                    .is_some_and(|other| {
                         other.uid == mine.uid
                             && other.deployment == mine.deployment
                             && other.slot == mine.slot
                             && other.attempt > mine.attempt
-                    },
-                )
+                    })
         })
 }

@@ -111,7 +111,12 @@ impl TaskDefinition {
         let sum = |of: fn(&Container) -> u32| containers().map(of).fold(0, u32::saturating_add);
         let mappings = || containers().flat_map(|container| &container.port_mappings);
         let ports: BTreeSet<HostPort> = mappings()
-            .filter_map(|mapping| Some(HostPort { protocol: mapping.protocol, port: self.fixed_port(mapping)? }))
+            .filter_map(|mapping| {
+                Some(HostPort {
+                    protocol: mapping.protocol,
+                    port: self.fixed_port(mapping)?,
+                })
+            })
             .collect();
         let dynamic_ports = mappings()
             .filter(|mapping| self.fixed_port(mapping).is_none())
@@ -119,7 +124,9 @@ impl TaskDefinition {
             .collect();
         Demand {
             cpu: self.cpu.unwrap_or_else(|| sum(|container| container.cpu)),
-            memory: self.memory.unwrap_or_else(|| sum(Container::reserved_memory)),
+            memory: self
+                .memory
+                .unwrap_or_else(|| sum(Container::reserved_memory)),
             pids: count.saturating_mul(PIDS_PER_CONTAINER),
             ports,
             dynamic_ports,
@@ -150,14 +157,19 @@ impl TaskDefinition {
 
     /// Whether an essential container has a health check, so that the task's health is ever known.
     pub fn has_health_check(&self) -> bool {
-        self.containers.iter().any(|container| container.essential && container.health_check.is_some())
+        self.containers
+            .iter()
+            .any(|container| container.essential && container.health_check.is_some())
     }
 }
 
 impl Container {
     /// MiB that placement counts for this container.
     pub fn reserved_memory(&self) -> u32 {
-        self.memory_reservation.filter(|reservation| *reservation > 0).or(self.memory).unwrap_or(0)
+        self.memory_reservation
+            .filter(|reservation| *reservation > 0)
+            .or(self.memory)
+            .unwrap_or(0)
     }
 
     /// How long the container may take between the stop signal and SIGKILL.

@@ -33,51 +33,99 @@ pub fn problems(definition: &TaskDefinition) -> Vec<Problem> {
     if containers.is_empty() || containers.len() > MAXIMUM_CONTAINERS {
         problem(
             "containerDefinitions".into(),
-            format!("holds {} containers: give 1 to {MAXIMUM_CONTAINERS}", containers.len()),
+            format!(
+                "holds {} containers: give 1 to {MAXIMUM_CONTAINERS}",
+                containers.len()
+            ),
         );
     }
     if !containers.is_empty() && !containers.iter().any(|container| container.essential) {
-        problem("containerDefinitions".into(), "at least one container must be essential".into());
+        problem(
+            "containerDefinitions".into(),
+            "at least one container must be essential".into(),
+        );
     }
     let mut names = BTreeSet::new();
     let mut host_ports = BTreeSet::new();
     for container in containers {
         let at = |field: &str| format!("containerDefinitions[{}].{field}", container.name);
         if !names.insert(&container.name) {
-            problem(at("name"), "stands twice: container names are unique within a task".into());
+            problem(
+                at("name"),
+                "stands twice: container names are unique within a task".into(),
+            );
         }
         for (field, message) in memory_problems(definition, container) {
             problem(at(field), message);
         }
         for mapping in &container.port_mappings {
             if definition.network_mode == NetworkMode::Host
-                && mapping.host_port.is_some_and(|port| port != mapping.container_port)
+                && mapping
+                    .host_port
+                    .is_some_and(|port| port != mapping.container_port)
             {
-                problem(at("portMappings"), "with network mode host, leave hostPort out or make it equal containerPort".into());
+                problem(
+                    at("portMappings"),
+                    "with network mode host, leave hostPort out or make it equal containerPort"
+                        .into(),
+                );
             }
             if let Some(port) = definition.fixed_port(mapping)
                 && !host_ports.insert((mapping.protocol, port))
             {
-                problem(at("portMappings"), format!("host port {port}/{} is already mapped by this task: use another hostPort, or 0 for a dynamic one", mapping.protocol.as_str()));
+                problem(
+                    at("portMappings"),
+                    format!(
+                        "host port {port}/{} is already mapped by this task: use another hostPort, or 0 for a dynamic one",
+                        mapping.protocol.as_str()
+                    ),
+                );
             }
         }
-        if container.health_check.as_ref().is_some_and(|check| check.command.len() < 2) {
-            problem(at("healthCheck.command"), "give CMD or CMD-SHELL and the command".into());
+        if container
+            .health_check
+            .as_ref()
+            .is_some_and(|check| check.command.len() < 2)
+        {
+            problem(
+                at("healthCheck.command"),
+                "give CMD or CMD-SHELL and the command".into(),
+            );
         }
-        if let Some(name) = container.environment.keys().find(|name| name.is_empty() || name.contains('=')) {
-            problem(at("environment"), format!("'{name}' is not a name of a variable: names are not empty and hold no '='"));
+        if let Some(name) = container
+            .environment
+            .keys()
+            .find(|name| name.is_empty() || name.contains('='))
+        {
+            problem(
+                at("environment"),
+                format!(
+                    "'{name}' is not a name of a variable: names are not empty and hold no '='"
+                ),
+            );
         }
     }
     if let Some(limit) = definition.cpu {
-        let sum: u64 = containers.iter().map(|container| u64::from(container.cpu)).sum();
+        let sum: u64 = containers
+            .iter()
+            .map(|container| u64::from(container.cpu))
+            .sum();
         if sum > u64::from(limit) {
-            problem("cpu".into(), format!("is {limit}, less than the {sum} CPU units of the containers together: raise it, or lower containerDefinitions[].cpu"));
+            problem(
+                "cpu".into(),
+                format!(
+                    "is {limit}, less than the {sum} CPU units of the containers together: raise it, or lower containerDefinitions[].cpu"
+                ),
+            );
         }
     }
     found
 }
 
-fn memory_problems(definition: &TaskDefinition, container: &Container) -> Vec<(&'static str, String)> {
+fn memory_problems(
+    definition: &TaskDefinition,
+    container: &Container,
+) -> Vec<(&'static str, String)> {
     let mut found = Vec::new();
     let limit = container.memory.filter(|memory| *memory > 0);
     let reservation = container.memory_reservation.filter(|memory| *memory > 0);
@@ -88,17 +136,26 @@ fn memory_problems(definition: &TaskDefinition, container: &Container) -> Vec<(&
         )));
     }
     if let Some(limit) = limit.filter(|limit| *limit < MINIMUM_MEMORY) {
-        found.push(("memory", format!("is {limit} MiB: Docker needs at least {MINIMUM_MEMORY}")));
+        found.push((
+            "memory",
+            format!("is {limit} MiB: Docker needs at least {MINIMUM_MEMORY}"),
+        ));
     }
     if let (Some(limit), Some(reservation)) = (limit, reservation)
         && limit <= reservation
     {
-        found.push(("memory", format!("is {limit} MiB: it must be greater than memoryReservation ({reservation})")));
+        found.push((
+            "memory",
+            format!("is {limit} MiB: it must be greater than memoryReservation ({reservation})"),
+        ));
     }
     if let (Some(limit), Some(task)) = (limit, definition.memory)
         && limit > task
     {
-        found.push(("memory", format!("is {limit} MiB: more than the task's own memory ({task})")));
+        found.push((
+            "memory",
+            format!("is {limit} MiB: more than the task's own memory ({task})"),
+        ));
     }
     found
 }

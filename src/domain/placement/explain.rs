@@ -103,9 +103,21 @@ impl fmt::Display for Explanation {
         let Some((name, why)) = self.closest() else {
             return f.write_str("Reason: No Container Instances were found in your cluster.");
         };
-        write!(f, "The closest matching (container-instance {name}) {}.", why.sentence())?;
-        let counts: Vec<String> =
-            self.counts().into_iter().map(|(code, count)| format!("{code} on {count}")).collect();
-        write!(f, " Of {} instances: {}.", self.instances.len(), counts.join(", "))
+        write!(
+            f,
+            "The closest matching (container-instance {name}) {}.",
+            why.sentence()
+        )?;
+        let counts: Vec<String> = self
+            .counts()
+            .into_iter()
+            .map(|(code, count)| format!("{code} on {count}"))
+            .collect();
+        write!(
+            f,
+            " Of {} instances: {}.",
+            self.instances.len(),
+            counts.join(", ")
+        )
     }
 }

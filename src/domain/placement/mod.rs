@@ -79,9 +79,17 @@ pub fn place(instances: &mut [Instance], request: &Request<'_>) -> Result<Placem
         .into_iter()
         .filter_map(|index| instances.get(index).map(|instance| (index, instance)))
         .min_by_key(|(_, instance)| {
-            let in_zone = per_zone.get(&instance.zone.as_deref()).copied().unwrap_or(0);
+            let in_zone = per_zone
+                .get(&instance.zone.as_deref())
+                .copied()
+                .unwrap_or(0);
             let all_tasks: u32 = instance.tasks_of.values().sum();
-            (in_zone, instance.tasks(request.service), all_tasks, instance.name.clone())
+            (
+                in_zone,
+                instance.tasks(request.service),
+                all_tasks,
+                instance.name.clone(),
+            )
         })
         .map(|(index, _)| index);
     let preferred = ports::in_use(instances);
@@ -90,12 +98,24 @@ pub fn place(instances: &mut [Instance], request: &Request<'_>) -> Result<Placem
     };
     let none = BTreeSet::new();
     let unusable = request.unusable.get(&chosen.name).unwrap_or(&none);
-    let Some(dynamic_ports) = ports::choose(&chosen.held, request.demand, &preferred, unusable) else {
-        return Err(Explanation::new(vec![(chosen.name.clone(), Unsuitable::Ports)]));
+    let Some(dynamic_ports) = ports::choose(&chosen.held, request.demand, &preferred, unusable)
+    else {
+        return Err(Explanation::new(vec![(
+            chosen.name.clone(),
+            Unsuitable::Ports,
+        )]));
     };
-    chosen.held.take(request.demand, dynamic_ports.iter().copied());
-    *chosen.tasks_of.entry(request.service.to_owned()).or_default() += 1;
-    Ok(Placement { instance: chosen.name.clone(), dynamic_ports })
+    chosen
+        .held
+        .take(request.demand, dynamic_ports.iter().copied());
+    *chosen
+        .tasks_of
+        .entry(request.service.to_owned())
+        .or_default() += 1;
+    Ok(Placement {
+        instance: chosen.name.clone(),
+        dynamic_ports,
+    })
 }
 
 /// Why `instance` cannot take the task, or `None`.
@@ -109,10 +129,17 @@ fn examine(instance: &Instance, request: &Request<'_>) -> Option<Unsuitable> {
     if let Some(short) = instance.held.shortage(instance.capacity, request.demand) {
         return Some(short.into());
     }
-    if request.attributes.iter().any(|name| !instance.attributes.contains(*name)) {
+    if request
+        .attributes
+        .iter()
+        .any(|name| !instance.attributes.contains(*name))
+    {
         return Some(Unsuitable::Attribute);
     }
-    request.excluded.contains(&instance.name).then_some(Unsuitable::Refused)
+    request
+        .excluded
+        .contains(&instance.name)
+        .then_some(Unsuitable::Refused)
 }
 
 impl Instance {

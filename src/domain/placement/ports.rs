@@ -31,7 +31,10 @@ pub(super) fn choose(
             .iter()
             .copied()
             .filter(|port| port.protocol == *protocol)
-            .chain(RANGE.map(|port| HostPort { protocol: *protocol, port }));
+            .chain(RANGE.map(|port| HostPort {
+                protocol: *protocol,
+                port,
+            }));
         let port = candidates.find(|port| {
             !held.is_taken(*port)
                 && !demand.ports.contains(port)

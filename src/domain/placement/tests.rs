@@ -3,7 +3,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::resources::Protocol;
 
-const CAPACITY: Capacity = Capacity { cpu: 2048, memory: 1024, pids: 16384 };
+const CAPACITY: Capacity = Capacity {
+    cpu: 2048,
+    memory: 1024,
+    pids: 16384,
+};
 
 fn instance(name: &str) -> Instance {
     Instance {
@@ -16,7 +20,10 @@ fn instance(name: &str) -> Instance {
 }
 
 fn in_zone(name: &str, zone: &str) -> Instance {
-    Instance { zone: Some(zone.into()), ..instance(name) }
+    Instance {
+        zone: Some(zone.into()),
+        ..instance(name)
+    }
 }
 
 fn place_one(instances: &mut [Instance], demand: &Demand) -> Result<Placement, Explanation> {
@@ -31,14 +38,19 @@ fn place_one(instances: &mut [Instance], demand: &Demand) -> Result<Placement, E
 }
 
 fn demand(memory: u32) -> Demand {
-    Demand { memory, pids: 1024, ..Demand::default() }
+    Demand {
+        memory,
+        pids: 1024,
+        ..Demand::default()
+    }
 }
 
 #[test]
 fn tasks_spread_over_zones_first_and_then_over_instances() {
     let mut instances = [in_zone("a1", "a"), in_zone("a2", "a"), in_zone("b1", "b")];
-    let chosen: Vec<String> =
-        (0..4).map(|_| place_one(&mut instances, &demand(8)).unwrap().instance).collect();
+    let chosen: Vec<String> = (0..4)
+        .map(|_| place_one(&mut instances, &demand(8)).unwrap().instance)
+        .collect();
     assert_eq!(chosen, ["a1", "b1", "a2", "b1"]);
 }
 
@@ -60,16 +72,31 @@ fn a_task_that_fits_nowhere_is_explained_by_the_closest_instance() {
 
 #[test]
 fn dynamic_ports_reuse_those_of_other_instances_and_avoid_those_that_failed() {
-    let wants = Demand { dynamic_ports: vec![Protocol::Tcp], ..demand(8) };
+    let wants = Demand {
+        dynamic_ports: vec![Protocol::Tcp],
+        ..demand(8)
+    };
     let mut instances = [instance("a"), instance("b")];
     let first = place_one(&mut instances, &wants).unwrap();
     let second = place_one(&mut instances, &wants).unwrap();
     let third = place_one(&mut instances, &wants).unwrap();
-    assert_eq!((first.instance.as_str(), second.instance.as_str()), ("a", "b"));
+    assert_eq!(
+        (first.instance.as_str(), second.instance.as_str()),
+        ("a", "b")
+    );
     assert_eq!(first.dynamic_ports, second.dynamic_ports);
     assert_ne!(first.dynamic_ports, third.dynamic_ports);
-    let unusable = BTreeMap::from([("b".to_owned(), third.dynamic_ports.iter().copied().collect())]);
-    let request = Request { demand: &wants, attributes: &BTreeSet::new(), service: "shop/web", excluded: &BTreeSet::new(), unusable: &unusable };
+    let unusable = BTreeMap::from([(
+        "b".to_owned(),
+        third.dynamic_ports.iter().copied().collect(),
+    )]);
+    let request = Request {
+        demand: &wants,
+        attributes: &BTreeSet::new(),
+        service: "shop/web",
+        excluded: &BTreeSet::new(),
+        unusable: &unusable,
+    };
     let fourth = place(&mut instances, &request).unwrap();
     assert_eq!(fourth.instance, "b");
     assert_ne!(fourth.dynamic_ports, third.dynamic_ports);
@@ -80,14 +107,22 @@ fn an_instance_that_refused_is_passed_over() {
     let mut instances = [instance("a"), instance("b")];
     let excluded = BTreeSet::from(["a".to_owned()]);
     let wants = demand(8);
-    let request = Request { demand: &wants, attributes: &BTreeSet::new(), service: "shop/web", excluded: &excluded, unusable: &BTreeMap::new() };
+    let request = Request {
+        demand: &wants,
+        attributes: &BTreeSet::new(),
+        service: "shop/web",
+        excluded: &excluded,
+        unusable: &BTreeMap::new(),
+    };
     assert_eq!(place(&mut instances, &request).unwrap().instance, "b");
 }
 
 #[test]
 fn an_instance_without_a_needed_capability_is_passed_over() {
     let mut instances = [instance("a"), instance("b")];
-    instances[1].attributes.insert("ecs.capability.container-health-check".into());
+    instances[1]
+        .attributes
+        .insert("ecs.capability.container-health-check".into());
     let wants = demand(8);
     let needed = BTreeSet::from(["ecs.capability.container-health-check"]);
     let request = Request {
@@ -104,15 +139,25 @@ fn an_instance_without_a_needed_capability_is_passed_over() {
 }
 
 fn demands() -> impl Strategy<Value = Vec<Demand>> {
-    let one = (0_u32..1024, 1_u32..600, prop::option::of(8000_u16..8004), 0_usize..3).prop_map(
-        |(cpu, memory, port, dynamic)| Demand {
+    let one = (
+        0_u32..1024,
+        1_u32..600,
+        prop::option::of(8000_u16..8004),
+        0_usize..3,
+    )
+        .prop_map(|(cpu, memory, port, dynamic)| Demand {
             cpu,
             memory,
             pids: 1024,
-            ports: port.into_iter().map(|port| HostPort { protocol: Protocol::Tcp, port }).collect(),
+            ports: port
+                .into_iter()
+                .map(|port| HostPort {
+                    protocol: Protocol::Tcp,
+                    port,
+                })
+                .collect(),
             dynamic_ports: vec![Protocol::Tcp; dynamic],
-        },
-    );
+        });
     prop::collection::vec(one, 0..40)
 }
 

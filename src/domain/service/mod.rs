@@ -96,12 +96,17 @@ pub struct Task {
 impl Task {
     /// Containers of it may live on an instance that can be reached: it takes part in the upper bound.
     pub fn is_live(&self) -> bool {
-        self.state != TaskState::Stopped && !(self.is_out_of_reach() && self.stopping) && self.presence != Presence::Fenced
+        self.state != TaskState::Stopped
+            && !(self.is_out_of_reach() && self.stopping)
+            && self.presence != Presence::Fenced
     }
 
     /// It is wanted: neither ended, nor ending, nor out of reach.
     pub fn is_active(&self) -> bool {
-        self.is_live() && !self.stopping && !self.is_out_of_reach() && self.state < TaskState::Deactivating
+        self.is_live()
+            && !self.stopping
+            && !self.is_out_of_reach()
+            && self.state < TaskState::Deactivating
     }
 
     /// Its containers have been started.
@@ -115,7 +120,8 @@ impl Task {
             && if self.checked {
                 self.health == Health::Healthy
             } else {
-                self.proven_at(healthy_after).is_some_and(|proven| proven <= now)
+                self.proven_at(healthy_after)
+                    .is_some_and(|proven| proven <= now)
             }
     }
 
@@ -126,7 +132,9 @@ impl Task {
 
     /// When a task without a check counts as healthy.
     fn proven_at(&self, healthy_after: Duration) -> Option<Timestamp> {
-        self.started_at?.checked_add(jiff::SignedDuration::try_from(healthy_after).ok()?).ok()
+        self.started_at?
+            .checked_add(jiff::SignedDuration::try_from(healthy_after).ok()?)
+            .ok()
     }
 
     fn is_out_of_reach(&self) -> bool {

@@ -50,11 +50,16 @@ pub fn plan(
     burned: &BTreeMap<i64, i64>,
     now: Timestamp,
 ) -> Plan {
-    let mut plan = Plan { failures: failures(wanted, tasks, now), ..Plan::default() };
+    let mut plan = Plan {
+        failures: failures(wanted, tasks, now),
+        ..Plan::default()
+    };
     plan.stops = lost(tasks);
     let active: Vec<&Task> = tasks.iter().filter(|task| task.is_active()).collect();
-    let (new, old): (Vec<&Task>, Vec<&Task>) =
-        active.iter().copied().partition(|task| task.deployment == wanted.deployment);
+    let (new, old): (Vec<&Task>, Vec<&Task>) = active
+        .iter()
+        .copied()
+        .partition(|task| task.deployment == wanted.deployment);
     let healthy = |task: &&Task| task.is_healthy(wanted.healthy_after, now);
     let sort = Sorted::of(&new, healthy);
     let goal = goal(wanted, sort.unhealthy.len());
@@ -62,12 +67,25 @@ pub fn plan(
     let scaling = |cause| (cause, events::scaling_activity(deployment_id));
     let surplus = new.len().saturating_sub(goal);
     let mut leaving = sort.first_to_go(&active, surplus);
-    let superfluous = new.len().saturating_sub(leaving.len()).saturating_sub(wanted.desired());
+    let superfluous = new
+        .len()
+        .saturating_sub(leaving.len())
+        .saturating_sub(wanted.desired());
     let replaced = superfluous.saturating_sub(sort.starting.len());
     let left = |task: &&&Task| !leaving.iter().any(|gone| gone.name == task.name);
-    let unhealthy: Vec<&Task> = sort.unhealthy.iter().filter(left).take(replaced).copied().collect();
+    let unhealthy: Vec<&Task> = sort
+        .unhealthy
+        .iter()
+        .filter(left)
+        .take(replaced)
+        .copied()
+        .collect();
     push(&mut plan.stops, &leaving, &scaling(Cause::ScaleIn));
-    push(&mut plan.stops, &unhealthy, &(Cause::Unhealthy, events::FAILED_HEALTH_CHECKS.to_owned()));
+    push(
+        &mut plan.stops,
+        &unhealthy,
+        &(Cause::Unhealthy, events::FAILED_HEALTH_CHECKS.to_owned()),
+    );
     leaving.extend(unhealthy);
 
     let healthy_left = active
@@ -77,9 +95,15 @@ pub fn plan(
     let retired = retire(wanted, &old, &active, healthy_left, healthy, tasks);
     push(&mut plan.stops, &retired, &scaling(Cause::Replaced));
 
-    let live = tasks.iter().filter(|task| task.is_live() && !is_lost(task)).count();
-    let staying: Vec<&Task> =
-        new.iter().filter(|task| !leaving.iter().any(|gone| gone.name == task.name)).copied().collect();
+    let live = tasks
+        .iter()
+        .filter(|task| task.is_live() && !is_lost(task))
+        .count();
+    let staying: Vec<&Task> = new
+        .iter()
+        .filter(|task| !leaving.iter().any(|gone| gone.name == task.name))
+        .copied()
+        .collect();
     let missing = goal.saturating_sub(staying.len());
     let room = wanted.upper_bound().saturating_sub(live);
     let throttled = plan.failures.not_before.filter(|until| *until > now);
@@ -99,7 +123,10 @@ pub fn plan(
         && plan.starts.is_empty()
         && throttled.is_none()
         && plan.wake_at.is_none()
-        && tasks.iter().filter(|task| task.is_live()).all(|task| !task.stopping && (task.is_unhealthy() || healthy(&task)))
+        && tasks
+            .iter()
+            .filter(|task| task.is_live())
+            .all(|task| !task.stopping && (task.is_unhealthy() || healthy(&task)))
         && (staying.len() < wanted.desired() || !old.is_empty());
     plan
 }
@@ -120,7 +147,11 @@ struct Sorted<'a> {
 
 impl<'a> Sorted<'a> {
     fn of(new: &[&'a Task], healthy: impl Fn(&&Task) -> bool) -> Self {
-        let mut sorted = Self { unhealthy: Vec::new(), starting: Vec::new(), healthy: Vec::new() };
+        let mut sorted = Self {
+            unhealthy: Vec::new(),
+            starting: Vec::new(),
+            healthy: Vec::new(),
+        };
         for task in new.iter().copied() {
             if task.is_unhealthy() {
                 sorted.unhealthy.push(task);
@@ -136,10 +167,24 @@ impl<'a> Sorted<'a> {
     /// The `count` tasks that a scale-in takes: unhealthy ones, then those that have not started, then the rest.
     fn first_to_go(&self, active: &[&Task], count: usize) -> Vec<&'a Task> {
         let mut chosen = Vec::new();
-        let not_running: Vec<&Task> = self.starting.iter().filter(|task| !task.is_running()).copied().collect();
-        let unproven: Vec<&Task> = self.starting.iter().filter(|task| task.is_running()).copied().collect();
+        let not_running: Vec<&Task> = self
+            .starting
+            .iter()
+            .filter(|task| !task.is_running())
+            .copied()
+            .collect();
+        let unproven: Vec<&Task> = self
+            .starting
+            .iter()
+            .filter(|task| task.is_running())
+            .copied()
+            .collect();
         for group in [&self.unhealthy, &not_running, &unproven, &self.healthy] {
-            chosen.extend(most_crowded(group, active, count.saturating_sub(chosen.len())));
+            chosen.extend(most_crowded(
+                group,
+                active,
+                count.saturating_sub(chosen.len()),
+            ));
         }
         chosen
     }
@@ -155,10 +200,14 @@ fn retire<'a>(
     healthy: impl Fn(&&Task) -> bool,
     all: &[Task],
 ) -> Vec<&'a Task> {
-    let (running, waiting): (Vec<&Task>, Vec<&Task>) = old.iter().copied().partition(|task| task.is_running());
-    let (sound, ailing): (Vec<&Task>, Vec<&Task>) = running.into_iter().partition(|task| healthy(task));
+    let (running, waiting): (Vec<&Task>, Vec<&Task>) =
+        old.iter().copied().partition(|task| task.is_running());
+    let (sound, ailing): (Vec<&Task>, Vec<&Task>) =
+        running.into_iter().partition(|task| healthy(task));
     let mut retired = waiting;
-    let one_is_going = all.iter().any(|task| task.deployment != wanted.deployment && task.is_live() && task.stopping);
+    let one_is_going = all
+        .iter()
+        .any(|task| task.deployment != wanted.deployment && task.is_live() && task.stopping);
     if !one_is_going {
         retired.extend(most_crowded(&ailing, active, 1));
     }
@@ -174,7 +223,10 @@ fn lost(tasks: &[Task]) -> Vec<StopTask> {
         .filter(|task| is_lost(task) && !task.stopping && task.state != TaskState::Stopped)
         .map(|task| StopTask {
             name: task.name.clone(),
-            stop: Stop { code: StopCode::TerminationNotice, reason: events::host_lost(&task.instance) },
+            stop: Stop {
+                code: StopCode::TerminationNotice,
+                reason: events::host_lost(&task.instance),
+            },
             cause: Cause::InstanceLost,
         })
         .collect()
@@ -187,7 +239,10 @@ fn is_lost(task: &Task) -> bool {
 fn push(stops: &mut Vec<StopTask>, tasks: &[&Task], (cause, reason): &(Cause, String)) {
     stops.extend(tasks.iter().map(|task| StopTask {
         name: task.name.clone(),
-        stop: Stop { code: StopCode::ServiceSchedulerInitiated, reason: reason.clone() },
+        stop: Stop {
+            code: StopCode::ServiceSchedulerInitiated,
+            reason: reason.clone(),
+        },
         cause: *cause,
     }));
 }
@@ -202,14 +257,20 @@ fn starts(
 ) -> Vec<Start> {
     let taken: BTreeSet<i64> = staying.iter().map(|task| task.slot).collect();
     let mut attempts: BTreeMap<i64, i64> = burned.clone();
-    for task in tasks.iter().filter(|task| task.deployment == wanted.deployment) {
+    for task in tasks
+        .iter()
+        .filter(|task| task.deployment == wanted.deployment)
+    {
         let highest = attempts.entry(task.slot).or_default();
         *highest = task.attempt.max(*highest);
     }
     (0..)
         .filter(|slot| !taken.contains(slot))
         .take(count)
-        .map(|slot| Start { slot, attempt: attempts.get(&slot).copied().unwrap_or(0) + 1 })
+        .map(|slot| Start {
+            slot,
+            attempt: attempts.get(&slot).copied().unwrap_or(0) + 1,
+        })
         .collect()
 }
 

@@ -6,11 +6,19 @@ use proptest::prelude::*;
 use super::*;
 
 fn at(seconds: i64) -> Timestamp {
-    Timestamp::UNIX_EPOCH.checked_add(SignedDuration::from_secs(seconds)).unwrap()
+    Timestamp::UNIX_EPOCH
+        .checked_add(SignedDuration::from_secs(seconds))
+        .unwrap()
 }
 
 fn wanted(desired: u32) -> Wanted {
-    Wanted { desired, minimum_healthy_percent: 100, maximum_percent: 200, healthy_after: HEALTHY_AFTER, deployment: 1 }
+    Wanted {
+        desired,
+        minimum_healthy_percent: 100,
+        maximum_percent: 200,
+        healthy_after: HEALTHY_AFTER,
+        deployment: 1,
+    }
 }
 
 fn task(slot: i64) -> Task {
@@ -60,27 +68,57 @@ fn missing_tasks_are_started_in_the_lowest_free_slots_with_the_next_attempt() {
     stopped.state = TaskState::Stopped;
     stopped.attempt = 4;
     let plan = planned(&wanted(3), &[task(0), stopped], 100);
-    assert_eq!(plan.starts, [Start { slot: 1, attempt: 5 }, Start { slot: 2, attempt: 1 }]);
+    assert_eq!(
+        plan.starts,
+        [
+            Start {
+                slot: 1,
+                attempt: 5
+            },
+            Start {
+                slot: 2,
+                attempt: 1
+            }
+        ]
+    );
     assert!(plan.stops.is_empty());
 }
 
 #[test]
 fn a_default_rolling_update_starts_new_tasks_before_it_stops_old_ones() {
-    let now = Wanted { deployment: 2, ..wanted(3) };
+    let now = Wanted {
+        deployment: 2,
+        ..wanted(3)
+    };
     let old: Vec<Task> = (0..3).map(task).collect();
     let first = planned(&now, &old, 100);
     assert_eq!((first.starts.len(), first.stops.len()), (3, 0));
-    let new = (0..3).map(|slot| Task { name: format!("n{slot}"), deployment: 2, ..task(slot) });
+    let new = (0..3).map(|slot| Task {
+        name: format!("n{slot}"),
+        deployment: 2,
+        ..task(slot)
+    });
     let both: Vec<Task> = old.into_iter().chain(new).collect();
     let second = planned(&now, &both, 100);
-    assert_eq!((second.starts.len(), names(&second)), (0, vec!["t2", "t1", "t0"]));
-    assert_eq!(second.stops[0].stop.reason, "Scaling activity initiated by (deployment ecs-svc/1)");
+    assert_eq!(
+        (second.starts.len(), names(&second)),
+        (0, vec!["t2", "t1", "t0"])
+    );
+    assert_eq!(
+        second.stops[0].stop.reason,
+        "Scaling activity initiated by (deployment ecs-svc/1)"
+    );
 }
 
 #[test]
 fn the_published_example_of_a_rolling_update_at_fifty_percent_stops_first() {
     // Developer Guide: 4 tasks at 50 percent may stop 2 first.
-    let now = Wanted { deployment: 2, minimum_healthy_percent: 50, maximum_percent: 100, ..wanted(4) };
+    let now = Wanted {
+        deployment: 2,
+        minimum_healthy_percent: 50,
+        maximum_percent: 100,
+        ..wanted(4)
+    };
     let old: Vec<Task> = (0..4).map(task).collect();
     let plan = planned(&now, &old, 100);
     assert_eq!((plan.stops.len(), plan.starts.len()), (2, 0));
@@ -88,7 +126,12 @@ fn the_published_example_of_a_rolling_update_at_fifty_percent_stops_first() {
 
 #[test]
 fn bounds_that_leave_no_room_are_reported() {
-    let now = Wanted { deployment: 2, minimum_healthy_percent: 75, maximum_percent: 100, ..wanted(2) };
+    let now = Wanted {
+        deployment: 2,
+        minimum_healthy_percent: 75,
+        maximum_percent: 100,
+        ..wanted(2)
+    };
     let old: Vec<Task> = (0..2).map(task).collect();
     let plan = planned(&now, &old, 100);
     assert!(plan.blocked && plan.starts.is_empty() && plan.stops.is_empty());
@@ -97,8 +140,16 @@ fn bounds_that_leave_no_room_are_reported() {
 #[test]
 fn waiting_for_a_health_check_is_not_being_stuck() {
     // Seen on a real cluster: all new tasks ran with health UNKNOWN, and the service was said to have no room.
-    let now = Wanted { deployment: 2, ..wanted(2) };
-    let new = (0..2).map(|slot| Task { name: format!("n{slot}"), deployment: 2, health: Health::Unknown, ..task(slot) });
+    let now = Wanted {
+        deployment: 2,
+        ..wanted(2)
+    };
+    let new = (0..2).map(|slot| Task {
+        name: format!("n{slot}"),
+        deployment: 2,
+        health: Health::Unknown,
+        ..task(slot)
+    });
     let tasks: Vec<Task> = (0..2).map(task).chain(new).collect();
     let plan = planned(&now, &tasks, 100);
     assert!(!plan.blocked && plan.starts.is_empty() && plan.stops.is_empty());
@@ -131,7 +182,14 @@ fn a_scale_in_takes_tasks_that_do_not_run_yet_and_then_the_most_crowded_instance
 fn tasks_of_a_lost_instance_are_stopped_and_replaced_and_hold_no_room() {
     let mut gone = task(0);
     gone.presence = Presence::Lost;
-    let plan = planned(&Wanted { maximum_percent: 100, ..wanted(1) }, &[gone.clone()], 100);
+    let plan = planned(
+        &Wanted {
+            maximum_percent: 100,
+            ..wanted(1)
+        },
+        &[gone.clone()],
+        100,
+    );
     assert_eq!((names(&plan), plan.starts.len()), (vec!["t0"], 1));
     gone.stopping = true;
     assert_eq!(planned(&wanted(1), &[gone], 100).stops.len(), 0);
@@ -142,26 +200,48 @@ fn a_disconnected_instance_changes_nothing() {
     let mut silent = task(0);
     silent.presence = Presence::Disconnected;
     let plan = planned(&wanted(1), &[silent], 100);
-    assert_eq!((plan.starts.len(), plan.stops.len(), plan.steady), (0, 0, true));
+    assert_eq!(
+        (plan.starts.len(), plan.stops.len(), plan.steady),
+        (0, 0, true)
+    );
 }
 
 #[test]
 fn tasks_that_never_run_are_tried_ever_more_slowly_and_a_healthy_one_resets_it() {
-    let two: Vec<Task> = (1..=3).map(|attempt| failed(0, attempt, attempt * 10)).collect();
+    let two: Vec<Task> = (1..=3)
+        .map(|attempt| failed(0, attempt, attempt * 10))
+        .collect();
     let plan = planned(&wanted(1), &two, 31);
-    assert_eq!((plan.failures.count, plan.failures.not_before), (3, Some(at(32))));
+    assert_eq!(
+        (plan.failures.count, plan.failures.not_before),
+        (3, Some(at(32)))
+    );
     assert_eq!((plan.starts.len(), plan.wake_at), (0, Some(at(32))));
     assert!(plan.failures.is_stalled(1));
-    assert_eq!(planned(&wanted(1), &two, 32).starts, [Start { slot: 0, attempt: 4 }]);
+    assert_eq!(
+        planned(&wanted(1), &two, 32).starts,
+        [Start {
+            slot: 0,
+            attempt: 4
+        }]
+    );
     let mut healthy = task(1);
     healthy.started_at = Some(at(40));
     let with_success: Vec<Task> = two.into_iter().chain([healthy]).collect();
-    assert_eq!(planned(&wanted(1), &with_success, 100).failures, Failures::default());
+    assert_eq!(
+        planned(&wanted(1), &with_success, 100).failures,
+        Failures::default()
+    );
 }
 
 #[test]
 fn a_refusal_of_an_instance_is_not_a_failure_of_the_service() {
-    let refused: Vec<Task> = (1..=5).map(|attempt| Task { refused: true, ..failed(0, attempt, attempt) }).collect();
+    let refused: Vec<Task> = (1..=5)
+        .map(|attempt| Task {
+            refused: true,
+            ..failed(0, attempt, attempt)
+        })
+        .collect();
     let plan = planned(&wanted(1), &refused, 6);
     assert_eq!((plan.failures, plan.starts.len()), (Failures::default(), 1));
 }
@@ -187,7 +267,10 @@ struct World {
 impl World {
     fn perform(&mut self, wanted: &Wanted, plan: &Plan) {
         for stop in &plan.stops {
-            self.tasks.iter_mut().filter(|task| task.name == stop.name).for_each(|task| task.stopping = true);
+            self.tasks
+                .iter_mut()
+                .filter(|task| task.name == stop.name)
+                .for_each(|task| task.stopping = true);
         }
         for start in &plan.starts {
             self.tasks.push(Task {
@@ -208,7 +291,8 @@ impl World {
         let moving: Vec<usize> = (0..self.tasks.len())
             .filter(|index| {
                 let task = &self.tasks[*index];
-                task.state != TaskState::Stopped && (task.stopping || task.health != Health::Healthy)
+                task.state != TaskState::Stopped
+                    && (task.stopping || task.health != Health::Healthy)
             })
             .collect();
         if moving.is_empty() {
@@ -227,7 +311,10 @@ impl World {
     }
 
     fn healthy(&self, wanted: &Wanted) -> usize {
-        self.tasks.iter().filter(|task| task.is_healthy(wanted.healthy_after, at(self.now))).count()
+        self.tasks
+            .iter()
+            .filter(|task| task.is_healthy(wanted.healthy_after, at(self.now)))
+            .count()
     }
 
     fn live(&self) -> usize {

@@ -40,13 +40,24 @@ impl Failures {
 /// Counts the failures of the wanted deployment since one of its tasks was last healthy.
 #[must_use]
 pub fn failures(wanted: &Wanted, tasks: &[Task], now: Timestamp) -> Failures {
-    let of_deployment = || tasks.iter().filter(|task| task.deployment == wanted.deployment);
-    let success = of_deployment().filter_map(|task| succeeded_at(task, wanted, now)).max();
+    let of_deployment = || {
+        tasks
+            .iter()
+            .filter(|task| task.deployment == wanted.deployment)
+    };
+    let success = of_deployment()
+        .filter_map(|task| succeeded_at(task, wanted, now))
+        .max();
     let failed: Vec<(&Task, Timestamp)> = of_deployment()
-        .filter(|task| task.state == TaskState::Stopped && succeeded_at(task, wanted, now).is_none())
+        .filter(|task| {
+            task.state == TaskState::Stopped && succeeded_at(task, wanted, now).is_none()
+        })
         .filter(|task| !task.refused)
         .filter(|task| {
-            matches!(task.stop_code, Some(StopCode::TaskFailedToStart | StopCode::EssentialContainerExited))
+            matches!(
+                task.stop_code,
+                Some(StopCode::TaskFailedToStart | StopCode::EssentialContainerExited)
+            )
         })
         .filter_map(|task| Some((task, task.stopped_at?)))
         .filter(|(_, at)| success.is_none_or(|success| *at > success))
@@ -59,10 +70,18 @@ pub fn failures(wanted: &Wanted, tasks: &[Task], now: Timestamp) -> Failures {
     let pause = if last.started_at.is_none() {
         doubling(rounds.saturating_sub(1), LONGEST_PAUSE)
     } else {
-        doubling(rounds.saturating_sub(FREE_ROUNDS_AFTER_RUNNING), LONGEST_PAUSE_AFTER_RUNNING)
+        doubling(
+            rounds.saturating_sub(FREE_ROUNDS_AFTER_RUNNING),
+            LONGEST_PAUSE_AFTER_RUNNING,
+        )
     };
-    let until = SignedDuration::try_from(pause).ok().and_then(|pause| at.checked_add(pause).ok());
-    Failures { count, not_before: until.filter(|_| !pause.is_zero()) }
+    let until = SignedDuration::try_from(pause)
+        .ok()
+        .and_then(|pause| at.checked_add(pause).ok());
+    Failures {
+        count,
+        not_before: until.filter(|_| !pause.is_zero()),
+    }
 }
 
 /// 0, 1 s, 2 s, 4 s ... up to `longest`.

@@ -29,7 +29,10 @@ impl Observed {
     pub(super) fn update(before: Option<Self>, record: Record, now: Duration) -> Self {
         match before {
             Some(before) if before.record == record => before,
-            Some(_) | None => Self { record, first_seen: now },
+            Some(_) | None => Self {
+                record,
+                first_seen: now,
+            },
         }
     }
 }
@@ -53,7 +56,11 @@ pub(super) fn judge(observed: Option<&Observed>, me: &str, now: Duration) -> Ver
         Some(Observed { record, .. }) if record.holder.is_empty() => Verdict::Acquire,
         Some(Observed { record, .. }) if record.holder == me => Verdict::Renew,
         Some(Observed { record, first_seen }) => {
-            if now.saturating_sub(*first_seen) > record.duration { Verdict::Acquire } else { Verdict::Follow }
+            if now.saturating_sub(*first_seen) > record.duration {
+                Verdict::Acquire
+            } else {
+                Verdict::Follow
+            }
         }
     }
 }
@@ -65,7 +72,11 @@ mod tests {
     const LEASE: Duration = Duration::from_secs(10);
 
     fn record(holder: &str, renewal: &str) -> Record {
-        Record { holder: holder.into(), renewal: renewal.into(), duration: LEASE }
+        Record {
+            holder: holder.into(),
+            renewal: renewal.into(),
+            duration: LEASE,
+        }
     }
 
     fn seconds(n: u64) -> Duration {
@@ -87,8 +98,14 @@ mod tests {
         let now = seconds(1);
         assert_eq!(judge(None, "me", now), Verdict::Acquire);
         let at = |record| Some(Observed::update(None, record, now));
-        assert_eq!(judge(at(record("", "1")).as_ref(), "me", now), Verdict::Acquire);
-        assert_eq!(judge(at(record("me", "1")).as_ref(), "me", seconds(500)), Verdict::Renew);
+        assert_eq!(
+            judge(at(record("", "1")).as_ref(), "me", now),
+            Verdict::Acquire
+        );
+        assert_eq!(
+            judge(at(record("me", "1")).as_ref(), "me", seconds(500)),
+            Verdict::Renew
+        );
     }
 
     #[test]
@@ -100,8 +117,11 @@ mod tests {
             let observed = Observed::update(None, record("holder", "1"), seen_at_follower);
             for passed in 0..30 {
                 let holder_leads = seconds(50 + passed) < renewed_at_holder + LEASE;
-                let follower_takes =
-                    judge(Some(&observed), "follower", seen_at_follower + seconds(passed)) == Verdict::Acquire;
+                let follower_takes = judge(
+                    Some(&observed),
+                    "follower",
+                    seen_at_follower + seconds(passed),
+                ) == Verdict::Acquire;
                 assert!(!(holder_leads && follower_takes));
             }
         }

@@ -57,12 +57,16 @@ pub struct Leadership {
 impl Leadership {
     /// Nobody leads yet.
     pub fn new(clock: Clock) -> Self {
-        Self { clock, valid_until: Arc::default() }
+        Self {
+            clock,
+            valid_until: Arc::default(),
+        }
     }
 
     /// Whether this process leads for at least `time` from now on.
     pub fn holds_for(&self, time: Duration) -> bool {
-        self.get().is_some_and(|until| until > self.clock.monotonic().saturating_add(time))
+        self.get()
+            .is_some_and(|until| until > self.clock.monotonic().saturating_add(time))
     }
 
     /// As a permit for a client.
@@ -72,11 +76,17 @@ impl Leadership {
     }
 
     fn get(&self) -> Option<Duration> {
-        *self.valid_until.lock().unwrap_or_else(PoisonError::into_inner)
+        *self
+            .valid_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn set(&self, until: Option<Duration>) {
-        *self.valid_until.lock().unwrap_or_else(PoisonError::into_inner) = until;
+        *self
+            .valid_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = until;
     }
 }
 
@@ -147,7 +157,10 @@ async fn step(
     let ours = claim(candidate, current.as_ref(), clock);
     let written = match current {
         None => api.create(&PostParams::default(), &ours).await,
-        Some(_) => api.replace(&candidate.lease, &PostParams::default(), &ours).await,
+        Some(_) => {
+            api.replace(&candidate.lease, &PostParams::default(), &ours)
+                .await
+        }
     };
     match written {
         Ok(lease) => Ok(Some(lease)),
@@ -159,9 +172,13 @@ async fn step(
 
 fn record(lease: &Lease) -> Record {
     let spec = lease.spec.as_ref();
-    let seconds = spec.and_then(|spec| spec.lease_duration_seconds).unwrap_or(0);
+    let seconds = spec
+        .and_then(|spec| spec.lease_duration_seconds)
+        .unwrap_or(0);
     Record {
-        holder: spec.and_then(|spec| spec.holder_identity.clone()).unwrap_or_default(),
+        holder: spec
+            .and_then(|spec| spec.holder_identity.clone())
+            .unwrap_or_default(),
         renewal: lease.metadata.resource_version.clone().unwrap_or_default(),
         duration: Duration::from_secs(seconds.try_into().unwrap_or(0)),
     }
@@ -169,7 +186,9 @@ fn record(lease: &Lease) -> Record {
 
 /// The Lease as it is when `candidate` holds it; the resource version of `current` guards against a race.
 fn claim(candidate: &Candidate, current: Option<&Lease>, clock: Clock) -> Lease {
-    let spec = current.and_then(|lease| lease.spec.clone()).unwrap_or_default();
+    let spec = current
+        .and_then(|lease| lease.spec.clone())
+        .unwrap_or_default();
     let same = spec.holder_identity.as_deref() == Some(candidate.identity.as_str());
     let now = Some(MicroTime(clock.now()));
     Lease {
@@ -194,8 +213,13 @@ async fn release(api: &Api<Lease>, candidate: &Candidate, mut lease: Lease) {
     if let Some(spec) = &mut lease.spec {
         spec.holder_identity = Some(String::new());
     }
-    match api.replace(&candidate.lease, &PostParams::default(), &lease).await {
+    match api
+        .replace(&candidate.lease, &PostParams::default(), &lease)
+        .await
+    {
         Ok(_) => info!("released the lease"),
-        Err(error) => warn!(%error, "cannot release the lease: the next leader waits until it runs out"),
+        Err(error) => {
+            warn!(%error, "cannot release the lease: the next leader waits until it runs out")
+        }
     }
 }
