@@ -4,8 +4,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
-    clippy::expect_used,
-    clippy::indexing_slicing,
     reason = "what cannot be read fails the test"
 )]
 

@@ -14,3 +14,4 @@ pub mod service;
 pub mod shapes;
 pub mod task;
 pub mod task_definition;
+mod words;

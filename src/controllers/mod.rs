@@ -17,6 +17,7 @@ mod placing;
 pub mod queue;
 pub mod service;
 pub mod task;
+mod wakes;
 pub mod world;
 pub mod writes;
 

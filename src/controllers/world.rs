@@ -9,21 +9,20 @@ use kube::core::DeserializeGuard;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::watcher::{Config, Event};
 use kube::runtime::{WatchStreamExt, reflector, watcher};
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
 use tracing::warn;
 
-use super::cache::{Cache, Key, key_of};
+use super::cache::Cache;
 use super::queue::Queue;
+use super::wakes;
 use crate::api::capacity_provider::CapacityProvider;
 use crate::api::cluster::EcsCluster;
 use crate::api::container_instance::ContainerInstance;
-use crate::api::names;
 use crate::api::service::{EcsService, EcsServiceRevision};
 use crate::api::task::EcsTask;
 use crate::api::task_definition::{TaskDefinition, TaskDefinitionRevision};
-use crate::domain::ids::RevisionReference;
 
 /// What the leader knows.
 pub struct World {
@@ -117,36 +116,61 @@ pub fn watch(
             });
         }};
     }
-    follow!(Api::all(client.clone()), clusters, clusters, on_cluster);
-    follow!(Api::all(client.clone()), providers, providers, on_provider);
-    follow!(Api::all(client.clone()), instances, instances, on_instance);
+    follow!(
+        Api::all(client.clone()),
+        clusters,
+        clusters,
+        wakes::on_cluster
+    );
+    follow!(
+        Api::all(client.clone()),
+        providers,
+        providers,
+        wakes::on_provider
+    );
+    follow!(
+        Api::all(client.clone()),
+        instances,
+        instances,
+        wakes::on_instance
+    );
     follow!(
         Api::all(client.clone()),
         definitions,
         definitions,
-        on_definition
+        wakes::on_definition
     );
-    follow!(Api::all(client.clone()), revisions, revisions, on_revision);
-    follow!(Api::all(client.clone()), services, services, on_service);
+    follow!(
+        Api::all(client.clone()),
+        revisions,
+        revisions,
+        wakes::on_revision
+    );
+    follow!(
+        Api::all(client.clone()),
+        services,
+        services,
+        wakes::on_service
+    );
     follow!(
         Api::all(client.clone()),
         service_revisions,
         service_revisions,
-        on_service_revision
+        wakes::on_service_revision
     );
-    follow!(Api::all(client.clone()), tasks, tasks, on_task);
-    follow!(Api::all(client.clone()), nodes, nodes, on_node);
+    follow!(Api::all(client.clone()), tasks, tasks, wakes::on_task);
+    follow!(Api::all(client.clone()), nodes, nodes, wakes::on_node);
     follow!(
         Api::namespaced(client.clone(), agent_namespace),
         pods,
         pods,
-        on_pod
+        wakes::on_pod
     );
     follow!(
         Api::namespaced(client.clone(), agent_namespace),
         daemon_sets,
         daemon_sets,
-        on_daemon_set
+        wakes::on_daemon_set
     );
     world
 }
@@ -278,154 +302,4 @@ where
         Event::Apply(object) => Event::Apply(read(object)?),
         Event::Delete(object) => Event::Delete(read(object)?),
     })
-}
-
-fn on_cluster(world: &World, queues: &Queues, cluster: &EcsCluster) {
-    let name = cluster.name_any();
-    queues.clusters.add(key_of(cluster));
-    queues.instances.add(key_of(cluster));
-    queues.services.extend(services_where(world, |service| {
-        service.cluster_name() == name
-    }));
-    queues.tasks.extend(unbound_tasks(world));
-    queues
-        .providers
-        .extend(keys_where(&world.providers.all(), |provider| {
-            provider.spec.cluster == name.as_str()
-        }));
-}
-
-fn on_provider(_: &World, queues: &Queues, provider: &CapacityProvider) {
-    queues.providers.add(key_of(provider));
-    queues
-        .clusters
-        .add((String::new(), provider.spec.cluster.to_string()));
-}
-
-fn on_instance(world: &World, queues: &Queues, instance: &ContainerInstance) {
-    queues.instances.add(key_of(instance));
-    queues
-        .clusters
-        .add((String::new(), instance.spec.cluster.to_string()));
-    let cluster = instance.spec.cluster.as_str();
-    queues.services.extend(services_where(world, |service| {
-        service.cluster_name() == cluster
-    }));
-    queues.tasks.extend(unbound_tasks(world));
-}
-
-fn on_definition(world: &World, queues: &Queues, definition: &TaskDefinition) {
-    queues.definitions.add(key_of(definition));
-    queues
-        .revisions
-        .extend(revisions_of(world, &key_of(definition)));
-    queues
-        .services
-        .extend(followers(world, &key_of(definition)));
-}
-
-fn on_revision(world: &World, queues: &Queues, revision: &TaskDefinitionRevision) {
-    let family = (
-        revision.namespace().unwrap_or_default(),
-        revision.spec.family.to_string(),
-    );
-    queues.revisions.add(key_of(revision));
-    queues.services.extend(followers(world, &family));
-    queues.definitions.add(family);
-    queues.tasks.extend(unbound_tasks(world));
-}
-
-fn on_service(_: &World, queues: &Queues, service: &EcsService) {
-    queues.services.add(key_of(service));
-    queues
-        .clusters
-        .add((String::new(), service.cluster_name().to_owned()));
-    if let Ok(reference) = RevisionReference::parse(service.task_definition_text()) {
-        queues
-            .definitions
-            .add((service.namespace().unwrap_or_default(), reference.family));
-    }
-}
-
-fn on_service_revision(_: &World, queues: &Queues, revision: &EcsServiceRevision) {
-    queues.services.add((
-        revision.namespace().unwrap_or_default(),
-        revision.spec.service.to_string(),
-    ));
-}
-
-/// A task that ended or went makes room: every service of its cluster may be waiting for it.
-fn on_task(world: &World, queues: &Queues, task: &EcsTask) {
-    queues.tasks.add(key_of(task));
-    queues.instances.add(key_of(task));
-    let namespace = task.namespace().unwrap_or_default();
-    if let Some(service) = task.service_name() {
-        queues.services.add((namespace, service.to_owned()));
-    }
-    let cluster = task.cluster_name();
-    queues.clusters.add((String::new(), cluster.to_owned()));
-    if task.is_stopped() || task.metadata.deletion_timestamp.is_some() {
-        queues.services.extend(services_where(world, |service| {
-            service.cluster_name() == cluster && service.waits_for_room()
-        }));
-        queues.tasks.extend(unbound_tasks(world));
-    }
-}
-
-fn on_node(world: &World, queues: &Queues, node: &Node) {
-    queues.instances.add(key_of(node));
-    queues
-        .clusters
-        .extend(keys_where(&world.clusters.all(), |cluster| {
-            cluster.spec.nodes.is_some()
-        }));
-}
-
-fn on_pod(_: &World, queues: &Queues, pod: &Pod) {
-    queues.instances.add(key_of(pod));
-    if let Some(provider) = pod.labels().get(names::CAPACITY_PROVIDER_LABEL) {
-        queues.providers.add((String::new(), provider.clone()));
-    }
-}
-
-fn on_daemon_set(_: &World, queues: &Queues, daemon_set: &DaemonSet) {
-    if let Some(cluster) = daemon_set.labels().get(names::CLUSTER_LABEL) {
-        queues.clusters.add((String::new(), cluster.clone()));
-    }
-}
-
-fn services_where(world: &World, wanted: impl Fn(&EcsService) -> bool) -> Vec<Key> {
-    keys_where(&world.services.all(), wanted)
-}
-
-/// Services that name a family, with or without a revision.
-fn followers(world: &World, (namespace, family): &Key) -> Vec<Key> {
-    services_where(world, |service| {
-        service.namespace().as_ref() == Some(namespace)
-            && RevisionReference::parse(service.task_definition_text())
-                .is_ok_and(|named| named.family == *family)
-    })
-}
-
-fn revisions_of(world: &World, (namespace, family): &Key) -> Vec<Key> {
-    keys_where(&world.revisions.all(), |revision| {
-        revision.namespace().as_ref() == Some(namespace) && revision.spec.family == family.as_str()
-    })
-}
-
-fn unbound_tasks(world: &World) -> Vec<Key> {
-    keys_where(&world.tasks.all(), |task| {
-        task.spec.container_instance.is_none() && !task.is_stopped()
-    })
-}
-
-fn keys_where<K: ResourceExt>(
-    objects: &[std::sync::Arc<K>],
-    wanted: impl Fn(&K) -> bool,
-) -> Vec<Key> {
-    objects
-        .iter()
-        .filter(|object| wanted(object))
-        .map(|object| key_of(&**object))
-        .collect()
 }

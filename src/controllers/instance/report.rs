@@ -24,9 +24,9 @@ pub(super) async fn report(context: &Context) -> Result<(), Error> {
         };
         let count = counts.entry(name.to_owned()).or_default();
         if task.state() >= TaskState::Running {
-            count.0 += 1
+            count.0 += 1;
         } else {
-            count.1 += 1
+            count.1 += 1;
         }
     }
     let api: Api<ContainerInstance> = Api::all(context.client.clone());

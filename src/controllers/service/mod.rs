@@ -4,6 +4,7 @@
 mod act;
 mod delete;
 mod deployment;
+mod events;
 mod observe;
 mod report;
 

@@ -1,7 +1,6 @@
 //! What a service shows of itself: counts, deployments, events and conditions, written when something other than time
 //! changed.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,6 +10,7 @@ use kube::{Api, ResourceExt};
 
 use super::act::Done;
 use super::deployment::Current;
+use super::events;
 use super::observe::{Obstacle, Scene, desired};
 use crate::api::bounded::Str;
 use crate::api::conditions::{
@@ -20,21 +20,14 @@ use crate::api::names;
 use crate::api::parse;
 use crate::api::service::{
     DeploymentRecord, DeploymentState, DeploymentStatus, EcsService, EcsServiceStatus,
-    RolloutState, ServiceEvent, ServiceStatus,
+    RolloutState, ServiceStatus,
 };
-use crate::controllers::context::{Context, Unreported};
+use crate::controllers::context::Context;
 use crate::controllers::writes::{Error, apply_status};
-use crate::domain::events::{self, ServiceEvent as Happened};
+use crate::domain::events::ServiceEvent as Happened;
 use crate::domain::fields::Body;
-use crate::domain::ids;
 use crate::domain::service::{Plan, Task};
 use crate::domain::task::TaskState;
-
-/// Messages that status keeps.
-const EVENTS: usize = 100;
-
-/// Identical messages are not repeated within this time (ECS suppresses them for six hours).
-const REPEATED_AFTER: jiff::SignedDuration = jiff::SignedDuration::from_hours(6);
 
 /// Counts that change often are written at most once in this time: each write costs the API server 5 ms.
 const BETWEEN_WRITES: Duration = Duration::from_millis(500);
@@ -85,7 +78,7 @@ pub(super) async fn report(
         &verdict(service, scene, plan, done),
         now,
     );
-    add_events(context, service, &mut status, &happened, now).await;
+    events::add(context, service, &mut status, &happened, now).await;
     let urgent = plan.steady || !happened.is_empty();
     write(context, api, service, status, urgent).await
 }
@@ -365,45 +358,4 @@ fn set_conditions(
         .map(|text| Str::cut(text))
         .collect::<Vec<_>>()
         .into();
-}
-
-/// Puts what happened on top of the events, without what was said lately, and copies it to Kubernetes Events.
-async fn add_events(
-    context: &Context,
-    service: &EcsService,
-    status: &mut EcsServiceStatus,
-    happened: &[Happened],
-    now: Timestamp,
-) {
-    let name = service.name_any();
-    let uid = service.uid().unwrap_or_default();
-    let mut told: BTreeSet<String> = status
-        .events
-        .iter()
-        .filter(|event| now.duration_since(event.created_at.0) < REPEATED_AFTER)
-        .map(|event| event.message.to_string())
-        .collect();
-    for event in happened {
-        let message = event.message(&name);
-        let repeats = matches!(event, Happened::SteadyState) || told.insert(message.clone());
-        if repeats {
-            context
-                .tell(service, event.is_warning(), event.reason(), &message)
-                .await;
-            context.unreported(&uid, |unreported| unreported.events.push(message));
-        }
-    }
-    let fresh = context.unreported(&uid, |unreported: &mut Unreported| {
-        unreported.events.clone()
-    });
-    for message in fresh {
-        let id = ids::hash(&[&uid, &now.to_string(), &message], 32);
-        let event = ServiceEvent {
-            id: id.into(),
-            created_at: Time(now),
-            message: Str::cut(&events::bounded(&message, 1024)),
-        };
-        status.events.insert(0, event);
-    }
-    status.events.truncate(EVENTS);
 }

@@ -219,7 +219,7 @@ async fn release(api: &Api<Lease>, candidate: &Candidate, mut lease: Lease) {
     {
         Ok(_) => info!("released the lease"),
         Err(error) => {
-            warn!(%error, "cannot release the lease: the next leader waits until it runs out")
+            warn!(%error, "cannot release the lease: the next leader waits until it runs out");
         }
     }
 }
