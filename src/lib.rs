@@ -10,3 +10,5 @@ pub mod controllers;
 pub mod domain;
 pub mod platform;
 pub mod runtime;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;

@@ -1,0 +1,2 @@
+//! Testing.
+pub mod api;
