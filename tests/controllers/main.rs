@@ -107,7 +107,7 @@ async fn the_tasks_of_a_lost_instance_are_replaced_and_those_of_a_silent_one_are
         .until("the service is ready", || scene.is_ready("web"))
         .await;
     scene.silence("node-3");
-    tokio::time::sleep(Duration::from_secs(600)).await;
+    tokio::time::sleep(Duration::from_mins(10)).await;
     assert_eq!(
         scene.tasks().len(),
         3,
@@ -150,9 +150,9 @@ async fn an_outage_of_the_api_server_makes_nobody_lost() {
         .await;
     let before = scene.names();
     scene.api.pause();
-    tokio::time::sleep(Duration::from_secs(3600)).await;
+    tokio::time::sleep(Duration::from_hours(1)).await;
     scene.api.resume();
-    tokio::time::sleep(Duration::from_secs(300)).await;
+    tokio::time::sleep(Duration::from_mins(5)).await;
     assert_eq!(scene.names(), before);
     assert!(scene.is_ready("web"));
 }
@@ -165,9 +165,9 @@ async fn a_service_that_runs_as_wanted_costs_no_write() {
     scene
         .until("the service is ready", || scene.is_ready("web"))
         .await;
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     scene.api.forget();
-    tokio::time::sleep(Duration::from_secs(1200)).await;
+    tokio::time::sleep(Duration::from_mins(20)).await;
     let writes: Vec<_> = scene
         .api
         .writes()
@@ -222,7 +222,7 @@ async fn tasks_that_fail_to_start_are_tried_ever_more_slowly_and_the_service_say
     scene.fail_all_starts();
     scene.apply(&task_definition("web", "1")).await;
     scene.apply(&service("web", 1)).await;
-    tokio::time::sleep(Duration::from_secs(3600)).await;
+    tokio::time::sleep(Duration::from_hours(1)).await;
     let stalled = scene.condition("web", "Stalled");
     assert_eq!(
         (&stalled["status"], &stalled["reason"]),

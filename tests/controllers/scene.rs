@@ -19,8 +19,8 @@ const AGENTS: &str = "ecs-operator-agents";
 const OURS: &str = "/apis/ecs-operator.io/v1alpha1";
 
 /// See the module. Everything ends when it is dropped.
-pub struct Scene {
-    pub api: FakeApi,
+pub(crate) struct Scene {
+    pub(crate) api: FakeApi,
     client: Client,
     agents: Arc<Mutex<Agents>>,
     stop: CancellationToken,
@@ -37,7 +37,7 @@ struct Agents {
 
 impl Scene {
     /// A cluster `default` on these nodes, with the controllers running.
-    pub async fn start(nodes: &[&str]) -> Self {
+    pub(crate) async fn start(nodes: &[&str]) -> Self {
         let api = FakeApi::new();
         let stop = CancellationToken::new();
         let mut running = JoinSet::new();
@@ -69,7 +69,7 @@ impl Scene {
         scene
     }
 
-    pub async fn add_node(&self, name: &str) {
+    pub(crate) async fn add_node(&self, name: &str) {
         self.apply(&node(name, "True")).await;
         self.apply(&json!({
             "apiVersion": "v1", "kind": "Pod",
@@ -84,20 +84,20 @@ impl Scene {
     }
 
     /// Its agent is not heard any more, and does nothing.
-    pub fn silence(&self, node: &str) {
+    pub(crate) fn silence(&self, node: &str) {
         self.agents.lock().unwrap().silent.insert(node.to_owned());
     }
 
-    pub fn fail_all_starts(&self) {
+    pub(crate) fn fail_all_starts(&self) {
         self.agents.lock().unwrap().starts_fail = true;
     }
 
-    pub async fn break_node(&self, name: &str) {
+    pub(crate) async fn break_node(&self, name: &str) {
         self.apply(&node(name, "Unknown")).await;
     }
 
     /// Creates or changes any object, status included, as a person would with all rights.
-    pub async fn apply(&self, object: &Value) {
+    pub(crate) async fn apply(&self, object: &Value) {
         let path = path_of(object);
         let mut parts = vec![(path.clone(), object.clone())];
         if object.get("status").is_some() {
@@ -114,11 +114,11 @@ impl Scene {
         }
     }
 
-    pub async fn scale(&self, name: &str, count: i32) {
+    pub(crate) async fn scale(&self, name: &str, count: i32) {
         self.apply(&service(name, count)).await;
     }
 
-    pub async fn delete_service(&self, name: &str) {
+    pub(crate) async fn delete_service(&self, name: &str) {
         send(
             &self.client,
             "DELETE",
@@ -128,16 +128,16 @@ impl Scene {
         .await;
     }
 
-    pub fn find_service(&self, name: &str) -> Option<Value> {
+    pub(crate) fn find_service(&self, name: &str) -> Option<Value> {
         self.api
             .object(&format!("{OURS}/namespaces/shop/ecsservices/{name}"))
     }
 
-    pub fn service(&self, name: &str) -> Value {
+    pub(crate) fn service(&self, name: &str) -> Value {
         self.find_service(name).unwrap_or_default()
     }
 
-    pub fn condition(&self, name: &str, kind: &str) -> Value {
+    pub(crate) fn condition(&self, name: &str, kind: &str) -> Value {
         let service = self.service(name);
         let conditions = service["status"]["conditions"]
             .as_array()
@@ -149,15 +149,15 @@ impl Scene {
             .unwrap_or_default()
     }
 
-    pub fn is_ready(&self, name: &str) -> bool {
+    pub(crate) fn is_ready(&self, name: &str) -> bool {
         self.condition(name, "Ready")["status"] == "True"
     }
 
-    pub fn tasks(&self) -> Vec<Value> {
+    pub(crate) fn tasks(&self) -> Vec<Value> {
         self.api.all(&format!("{OURS}/ecstasks"))
     }
 
-    pub fn names(&self) -> BTreeSet<String> {
+    pub(crate) fn names(&self) -> BTreeSet<String> {
         self.tasks()
             .iter()
             .map(|task| task["metadata"]["name"].as_str().unwrap().to_owned())
@@ -165,7 +165,7 @@ impl Scene {
     }
 
     /// Exactly `count` tasks run, all of this revision.
-    pub fn runs_only(&self, revision: &str, count: usize) -> bool {
+    pub(crate) fn runs_only(&self, revision: &str, count: usize) -> bool {
         let tasks = self.tasks();
         let running: Vec<_> = tasks
             .iter()
@@ -178,7 +178,7 @@ impl Scene {
     }
 
     /// Waits for up to twenty minutes of the cluster's time.
-    pub async fn until(&self, what: &str, holds: impl Fn() -> bool) {
+    pub(crate) async fn until(&self, what: &str, holds: impl Fn() -> bool) {
         for _ in 0..2400 {
             if holds() {
                 return;
@@ -360,7 +360,7 @@ fn node(name: &str, ready: &str) -> Value {
 }
 
 /// A definition of one container with a health check.
-pub fn task_definition(name: &str, version: &str) -> Value {
+pub(crate) fn task_definition(name: &str, version: &str) -> Value {
     json!({
         "apiVersion": "ecs-operator.io/v1alpha1", "kind": "TaskDefinition",
         "metadata": {"name": name, "namespace": "shop"},
@@ -373,7 +373,7 @@ pub fn task_definition(name: &str, version: &str) -> Value {
 }
 
 /// A service that follows the family of its name.
-pub fn service(name: &str, desired: i32) -> Value {
+pub(crate) fn service(name: &str, desired: i32) -> Value {
     json!({
         "apiVersion": "ecs-operator.io/v1alpha1", "kind": "EcsService",
         "metadata": {"name": name, "namespace": "shop"},

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch as signal;
 use tokio::time::{Instant, sleep_until};
 
-use super::object::{Refusal, entry, set_meta, status_json};
+use super::object::{entry, set_meta, status_json};
 use super::route::Route;
 use super::selector::Selector;
 use super::serve::{Asked, expired, present};
@@ -38,7 +38,7 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Opens a watch. A version that is too old is told in its first line, as the real server's watch cache does.
-    pub(super) fn open(api: &FakeApi, actor: &str, asked: &Asked) -> Result<Self, Refusal> {
+    pub(super) fn open(api: &FakeApi, actor: &str, asked: &Asked) -> Self {
         let (route, query) = (asked.route.clone(), &asked.query);
         let shared = api.lock();
         let from = query.number("resourceVersion").unwrap_or(0);
@@ -67,7 +67,7 @@ impl Watch {
             watch.start(&shared.store, query.is("sendInitialEvents"));
         }
         drop(shared);
-        Ok(watch)
+        watch
     }
 
     /// The lines of the answer.
