@@ -72,6 +72,19 @@ pub fn plan(
         .saturating_sub(leaving.len())
         .saturating_sub(wanted.desired());
     let replaced = superfluous.saturating_sub(sort.starting.len());
+    let live = tasks
+        .iter()
+        .filter(|task| task.is_live() && !is_lost(task))
+        .count();
+    let moving = !sort.starting.is_empty()
+        || !leaving.is_empty()
+        || tasks.iter().any(|task| task.is_live() && task.stopping);
+    // Where the upper bound leaves no room for a replacement, one unhealthy task at a time goes first.
+    let replaced = if live >= wanted.upper_bound() && !moving {
+        replaced.max(1)
+    } else {
+        replaced
+    };
     let left = |task: &&&Task| !leaving.iter().any(|gone| gone.name == task.name);
     let unhealthy: Vec<&Task> = sort
         .unhealthy
@@ -95,10 +108,6 @@ pub fn plan(
     let retired = retire(wanted, &old, &active, healthy_left, healthy, tasks);
     push(&mut plan.stops, &retired, &scaling(Cause::Replaced));
 
-    let live = tasks
-        .iter()
-        .filter(|task| task.is_live() && !is_lost(task))
-        .count();
     let staying: Vec<&Task> = new
         .iter()
         .filter(|task| !leaving.iter().any(|gone| gone.name == task.name))

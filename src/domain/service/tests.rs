@@ -171,6 +171,22 @@ fn an_unhealthy_task_is_replaced_start_first() {
 }
 
 #[test]
+fn without_room_for_a_replacement_one_unhealthy_task_at_a_time_goes_first() {
+    // Found by the simulator: at a maximum of 100 percent an unhealthy task stayed for ever.
+    let full = Wanted {
+        minimum_healthy_percent: 50,
+        maximum_percent: 100,
+        ..wanted(3)
+    };
+    let mut tasks: Vec<Task> = (0..3).map(task).collect();
+    tasks[1].health = Health::Unhealthy;
+    tasks[2].health = Health::Unhealthy;
+    assert_eq!(planned(&full, &tasks, 100).stops.len(), 1);
+    tasks[1].stopping = true;
+    assert_eq!(planned(&full, &tasks, 100).stops.len(), 0);
+}
+
+#[test]
 fn a_scale_in_takes_tasks_that_do_not_run_yet_and_then_the_most_crowded_instance() {
     let mut tasks: Vec<Task> = (0..6).map(task).collect();
     tasks[5].state = TaskState::Pending;
