@@ -226,7 +226,7 @@ impl Known {
                 Error::Timeout { .. }
                 | Error::NotFound { .. }
                 | Error::Conflict { .. }
-                | Error::Refused { .. } => self.fail("CannotPullContainerError", &error),
+                | Error::Refused { .. } => self.cannot_pull(container, wanted, &error),
             },
             Outcome::Created(answer) => self.created(container, answer, wanted),
             Outcome::Started(answer) => self.started(answer),
@@ -363,6 +363,18 @@ impl Known {
             Err(error @ Error::Unreachable { .. }) => Some(error),
             Err(error) => self.fail("CannotStartContainerError", &error),
         }
+    }
+
+    /// A registry that does not answer names the address, and not the image that was asked for.
+    fn cannot_pull(&mut self, container: &str, wanted: &Wanted, error: &Error) -> Option<Error> {
+        self.fail("CannotPullContainerError", error);
+        let mut containers = wanted.definition.containers.iter();
+        if let Some(found) = containers.find(|found| found.name == container)
+            && let Some(words) = self.failure.as_mut().filter(|words| !words.contains(&found.image))
+        {
+            words.push_str(&format!(" (image {})", found.image));
+        }
+        None
     }
 
     fn fail(&mut self, name: &str, error: &Error) -> Option<Error> {

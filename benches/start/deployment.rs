@@ -1,0 +1,66 @@
+//! Pods of the kubelet, from a Deployment of the same image.
+
+use futures::TryStreamExt;
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::api::{DeleteParams, ListParams, PostParams};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, Client};
+use serde_json::json;
+
+use crate::IMAGE;
+
+const NAMESPACE: &str = "default";
+const NAME: &str = "bench";
+
+/// Creates the Deployment and waits until all its pods are ready.
+pub(crate) async fn start(client: &Client, count: usize) -> anyhow::Result<()> {
+    let deployments: Api<Deployment> = Api::namespaced(client.clone(), NAMESPACE);
+    let labels = json!({"app": NAME});
+    let deployment = serde_json::from_value(json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": NAME},
+        "spec": {
+            "replicas": count,
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {
+                    "terminationGracePeriodSeconds": 1,
+                    "containers": [{"name": "app", "image": IMAGE, "imagePullPolicy": "Never"}],
+                },
+            },
+        },
+    }))?;
+    deployments
+        .create(&PostParams::default(), &deployment)
+        .await?;
+    let config = watcher::Config::default().fields(&format!("metadata.name={NAME}"));
+    let mut changes = Box::pin(
+        watcher(deployments, config)
+            .default_backoff()
+            .applied_objects(),
+    );
+    while let Some(deployment) = changes.try_next().await? {
+        let ready = deployment
+            .status
+            .and_then(|status| status.ready_replicas)
+            .unwrap_or(0);
+        if usize::try_from(ready).is_ok_and(|ready| ready >= count) {
+            return Ok(());
+        }
+    }
+    anyhow::bail!("the watch ended")
+}
+
+/// Deletes it and waits until its pods are gone.
+pub(crate) async fn remove(client: &Client) -> anyhow::Result<()> {
+    let deployments: Api<Deployment> = Api::namespaced(client.clone(), NAMESPACE);
+    let pods: Api<k8s_openapi::api::core::v1::Pod> = Api::namespaced(client.clone(), NAMESPACE);
+    deployments
+        .delete(NAME, &DeleteParams::background())
+        .await?;
+    let ours = ListParams::default().labels(&format!("app={NAME}"));
+    while !pods.list(&ours).await?.items.is_empty() {
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+    Ok(())
+}

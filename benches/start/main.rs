@@ -1,0 +1,126 @@
+//! How long fifty tasks take to run, and one that was killed to be replaced, beside a bare loop over the Docker API,
+//! Docker's own swarm and a Deployment of the kubelet's, all on the same three machines in the same run.
+//!
+//! `make bench` brings the cluster up and calls this. Figures are printed raw and as ratios; nothing is asserted.
+
+#![expect(clippy::print_stdout, reason = "a bench tells what it measured")]
+
+mod deployment;
+mod engines;
+mod ours;
+mod swarm;
+
+use std::future::Future;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::time::Instant;
+
+use engines::Engines;
+
+/// Containers that each way starts.
+pub(crate) const COUNT: usize = 50;
+
+/// Image that all of them run; it is on every engine and in every kubelet's store.
+pub(crate) const IMAGE: &str = "ecs-operator-workload:dev";
+
+/// Kills of which the median is told.
+const KILLS: usize = 5;
+
+/// Nothing of this takes longer; a bench that hangs says so.
+const LIMIT: Duration = Duration::from_mins(3);
+
+fn main() -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(run())
+}
+
+async fn run() -> anyhow::Result<()> {
+    let state = std::env::var("ECS_OPERATOR_CLUSTER")
+        .context("no cluster: eval \"$(make -s env)\" first")?;
+    let engines = Engines::of(&state);
+    let client = kube::Client::try_default().await?;
+
+    println!(
+        "{COUNT} containers on {} engines, image present",
+        engines.len()
+    );
+    let bare = timed("bare loop over the Docker API", engines.start_all(COUNT)).await?;
+    engines.remove_ours().await?;
+    let ours = timed(
+        "EcsService, apply to all RUNNING",
+        ours::start(&client, COUNT),
+    )
+    .await?;
+    let mut replaced = Vec::new();
+    for _ in 0..KILLS {
+        replaced.push(
+            timed(
+                "  kill to replacement RUNNING",
+                ours::kill_one(&client, &engines),
+            )
+            .await?,
+        );
+    }
+    ours::remove(&client).await?;
+    let swarm = timed(
+        "docker service create on each engine",
+        swarm::start(&engines, COUNT),
+    )
+    .await?;
+    let mut swarm_replaced = Vec::new();
+    for _ in 0..KILLS {
+        swarm_replaced
+            .push(timed("  kill to replacement running", swarm::kill_one(&engines)).await?);
+    }
+    swarm::remove(&engines).await?;
+    let kubelet = timed(
+        "Deployment, apply to all ready",
+        deployment::start(&client, COUNT),
+    )
+    .await?;
+    deployment::remove(&client).await?;
+    let one = timed("one container, create and start", engines.start_all(1)).await?;
+    engines.remove_ours().await?;
+
+    println!("\nratios");
+    ratio("EcsService / bare loop (budget 1.15)", ours, bare);
+    ratio("EcsService / docker service create", ours, swarm);
+    ratio("EcsService / Deployment", ours, kubelet);
+    ratio(
+        "kill to replaced, EcsService / swarm",
+        median(replaced.clone()),
+        median(swarm_replaced),
+    );
+    ratio(
+        "kill to replaced, EcsService / one bare start",
+        median(replaced),
+        one,
+    );
+    Ok(())
+}
+
+/// Runs `work` and prints how long it took.
+async fn timed(
+    what: &str,
+    work: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<Duration> {
+    let began = Instant::now();
+    tokio::time::timeout(LIMIT, work)
+        .await
+        .with_context(|| format!("{what}: not done within {LIMIT:?}"))??;
+    let took = began.elapsed();
+    println!("{what:<44} {:>8.2} s", took.as_secs_f64());
+    Ok(took)
+}
+
+fn ratio(what: &str, a: Duration, b: Duration) {
+    println!("{what:<52} {:>6.2}", a.as_secs_f64() / b.as_secs_f64());
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
