@@ -370,9 +370,12 @@ impl Known {
         self.fail("CannotPullContainerError", error);
         let mut containers = wanted.definition.containers.iter();
         if let Some(found) = containers.find(|found| found.name == container)
-            && let Some(words) = self.failure.as_mut().filter(|words| !words.contains(&found.image))
+            && let Some(words) = self
+                .failure
+                .as_mut()
+                .filter(|words| !words.contains(&found.image))
         {
-            words.push_str(&format!(" (image {})", found.image));
+            *words = format!("{words} (image {})", found.image);
         }
         None
     }

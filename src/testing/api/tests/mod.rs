@@ -44,8 +44,9 @@ fn task(name: &str, instance: &str) -> DynamicObject {
 }
 
 fn code<T: std::fmt::Debug>(result: Result<T, Error>) -> (u16, String) {
-    match result.unwrap_err() {
-        Error::Api(status) => (status.code, status.reason.clone()),
-        other => panic!("{other}"),
+    let error = result.unwrap_err();
+    if let Error::Api(status) = &error {
+        return (status.code, status.reason.clone());
     }
+    panic!("{error}")
 }

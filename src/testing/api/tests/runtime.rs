@@ -39,7 +39,7 @@ async fn reflected(config: watcher::Config) -> Vec<String> {
     add(&api, &["d"]).await;
     sleep(Duration::from_secs(5)).await;
     api.pause();
-    sleep(Duration::from_secs(60)).await;
+    sleep(Duration::from_mins(1)).await;
     api.resume();
     maps(&api)
         .delete("a", &DeleteParams::default())
@@ -47,7 +47,7 @@ async fn reflected(config: watcher::Config) -> Vec<String> {
         .unwrap();
     api.expire();
     add(&api, &["e"]).await;
-    sleep(Duration::from_secs(600)).await;
+    sleep(Duration::from_mins(10)).await;
     running.abort();
     let mut names: Vec<String> = store
         .state()
@@ -134,7 +134,7 @@ async fn a_controller_runs_and_sees_what_it_wrote() {
     );
     sleep(Duration::from_secs(1)).await;
     add(&api, &["a"]).await;
-    sleep(Duration::from_secs(60)).await;
+    sleep(Duration::from_mins(1)).await;
     running.abort();
     assert_eq!(
         maps(&api).get("a").await.unwrap().annotations()["seen"],

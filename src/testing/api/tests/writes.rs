@@ -237,9 +237,9 @@ async fn what_is_owned_goes_with_its_last_owner() {
             .uid()
             .unwrap(),
     );
-    let mut owned = map("owned", "1");
-    owned.metadata.owner_references = Some(vec![owner("a", &a), owner("b", &b)]);
-    maps(&api).create(&NEW, &owned).await.unwrap();
+    let mut child = map("owned", "1");
+    child.metadata.owner_references = Some(vec![owner("a", &a), owner("b", &b)]);
+    maps(&api).create(&NEW, &child).await.unwrap();
     maps(&api)
         .delete("a", &DeleteParams::default())
         .await
@@ -293,7 +293,7 @@ async fn a_paused_server_answers_when_it_resumes() {
     let api = FakeApi::new();
     api.pause();
     let maps = maps(&api);
-    let wait = tokio::time::Duration::from_secs(60);
+    let wait = tokio::time::Duration::from_mins(1);
     assert!(tokio::time::timeout(wait, maps.get_opt("a")).await.is_err());
     api.resume();
     assert_eq!(maps.get_opt("a").await.unwrap(), None);
