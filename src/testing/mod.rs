@@ -1,2 +1,4 @@
-//! Testing.
+//! What tests stand on: an in-memory Kubernetes API server for the real client, and a seeded simulator.
+
 pub mod api;
+pub mod simulator;

@@ -101,7 +101,8 @@ engine_is_gone() {
 engine_start() {
   engine_answers "$1" && say "$1's engine runs already" && return
   # shellcheck disable=SC2016
-  inside "$1" env "$mark=$state" bash -c 'cd "$0" && setsid bash engine >>log/dockerd.log 2>&1 </dev/null 9>&- &' "$state/$1"
+  inside "$1" env "$mark=$state" bash -c 'cd "$0" && setsid bash engine >>log/dockerd.log 2>&1 </dev/null 9>&- &' "$state/$1" \
+    >/dev/null 2>&1 </dev/null
   wait_for 60 "$1's engine" engine_answers "$1"
 }
 

@@ -365,18 +365,12 @@ impl Known {
         }
     }
 
-    /// A registry that does not answer names the address, and not the image that was asked for.
+    /// A registry that does not answer names its address, and not the image that was asked for.
     fn cannot_pull(&mut self, container: &str, wanted: &Wanted, error: &Error) -> Option<Error> {
-        self.fail("CannotPullContainerError", error);
         let mut containers = wanted.definition.containers.iter();
-        if let Some(found) = containers.find(|found| found.name == container)
-            && let Some(words) = self
-                .failure
-                .as_mut()
-                .filter(|words| !words.contains(&found.image))
-        {
-            *words = format!("{words} (image {})", found.image);
-        }
+        let found = containers.find(|found| found.name == container);
+        let image = found.map_or("", |found| &found.image);
+        self.failure = Some(format!("CannotPullContainerError: {error} (image {image})"));
         None
     }
 

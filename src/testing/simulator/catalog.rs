@@ -1,0 +1,209 @@
+//! What the services of a simulation run, and how well each version of it does.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+use super::objects::TaskObject;
+use super::random::Random;
+use crate::agent::wanted::Wanted;
+use crate::api::cluster::ImagePullBehavior;
+use crate::domain::definition::tests_support::{container, definition};
+use crate::domain::definition::{HealthCheck, PortMapping, TaskDefinition};
+use crate::domain::events;
+use crate::domain::resources::Protocol;
+use crate::domain::task::{Stop, StopCode};
+use crate::runtime::model::{ModelEngine, Program};
+
+/// What a service runs, whatever the version.
+#[derive(Debug, Clone)]
+pub(super) struct Recipe {
+    pub(super) checked: bool,
+    sidecar: bool,
+    ports: Ports,
+    memory: u32,
+    stops_in: SignedDuration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ports {
+    None,
+    Dynamic,
+    Fixed,
+}
+
+/// How tasks of a version fare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Quality {
+    Good,
+    /// The container cannot be started.
+    CannotStart,
+    /// There is no such image.
+    NoImage,
+    /// It ends by itself soon.
+    EndsSoon,
+    /// Its health check never passes.
+    Sick,
+}
+
+/// Versions per service.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Catalog {
+    recipes: BTreeMap<String, Recipe>,
+    qualities: BTreeMap<(String, u32), Quality>,
+}
+
+impl Recipe {
+    /// A recipe by chance. Fixed ports only where tasks may be stopped first.
+    pub(super) fn draw(random: &mut Random, may_fix_ports: bool) -> Self {
+        let ports = match random.below(3) {
+            0 => Ports::None,
+            1 if may_fix_ports => Ports::Fixed,
+            _ => Ports::Dynamic,
+        };
+        Self {
+            checked: random.chance(50),
+            sidecar: random.chance(30),
+            ports,
+            memory: 64,
+            stops_in: random.time(0, 6000),
+        }
+    }
+
+    /// At most one task of it fits on an instance.
+    pub(super) const fn is_exclusive(&self) -> bool {
+        matches!(self.ports, Ports::Fixed)
+    }
+}
+
+impl Catalog {
+    pub(super) fn add(&mut self, service: &str, recipe: Recipe) {
+        self.recipes.insert(service.to_owned(), recipe);
+    }
+
+    pub(super) fn recipe(&self, service: &str) -> Option<&Recipe> {
+        self.recipes.get(service)
+    }
+
+    /// Says how the tasks of a version fare, on every engine.
+    pub(super) fn publish<'a>(
+        &mut self,
+        service: &str,
+        version: u32,
+        quality: Quality,
+        engines: impl Iterator<Item = &'a mut ModelEngine>,
+    ) {
+        self.qualities
+            .insert((service.to_owned(), version), quality);
+        for engine in engines {
+            if let Some(recipe) = self.recipes.get(service) {
+                offer(engine, service, version, quality, recipe);
+            }
+        }
+    }
+
+    pub(super) fn quality(&self, service: &str, version: u32) -> Quality {
+        self.qualities
+            .get(&(service.to_owned(), version))
+            .copied()
+            .unwrap_or(Quality::Good)
+    }
+
+    /// The definition that a version of a service runs.
+    pub(super) fn definition(&self, service: &str, version: u32) -> TaskDefinition {
+        let mut app = container("app");
+        app.image = image(service, version);
+        let mut containers = Vec::new();
+        if let Some(recipe) = self.recipes.get(service) {
+            app.memory = Some(recipe.memory);
+            app.stop_timeout = Some(Duration::from_secs(5));
+            let port = |host_port| PortMapping {
+                container_port: 80,
+                host_port,
+                protocol: Protocol::Tcp,
+            };
+            match recipe.ports {
+                Ports::None => {}
+                Ports::Dynamic => app.port_mappings = vec![port(None)],
+                Ports::Fixed => app.port_mappings = vec![port(Some(8080))],
+            }
+            app.health_check = recipe.checked.then(|| HealthCheck {
+                command: vec!["CMD".into(), "true".into()],
+                interval: Duration::from_secs(5),
+                timeout: Duration::from_secs(1),
+                retries: 3,
+                start_period: Duration::ZERO,
+            });
+            if recipe.sidecar {
+                let mut log = container("log");
+                log.image = "log:1".into();
+                log.essential = false;
+                log.memory = Some(16);
+                containers.push(log);
+            }
+        }
+        containers.push(app);
+        definition(service, containers)
+    }
+
+    /// What an agent is told of a task.
+    pub(super) fn wanted(&self, task: &TaskObject) -> Wanted {
+        let definition = self.definition(&task.service, task.version);
+        let mut chosen = task.dynamic_ports.iter();
+        let mut host_ports = BTreeMap::new();
+        for container in &definition.containers {
+            for mapping in &container.port_mappings {
+                let fixed = definition.fixed_port(mapping);
+                if let Some(port) = fixed.or_else(|| chosen.next().map(|port| port.port)) {
+                    host_ports.insert(
+                        (
+                            container.name.clone(),
+                            mapping.container_port,
+                            mapping.protocol,
+                        ),
+                        port,
+                    );
+                }
+            }
+        }
+        let deleted = task.deleting.then(|| Stop {
+            code: StopCode::UserInitiated,
+            reason: events::STOPPED_BY_USER.to_owned(),
+        });
+        Wanted {
+            uid: task.uid.clone(),
+            namespace: "shop".into(),
+            cluster: "main".into(),
+            revision: i64::from(task.version),
+            definition,
+            host_ports,
+            end: task.stop.clone().or(deleted),
+            refusal: None,
+            pull: ImagePullBehavior::Default,
+        }
+    }
+}
+
+fn image(service: &str, version: u32) -> String {
+    format!("{service}:{version}")
+}
+
+fn offer(engine: &mut ModelEngine, service: &str, version: u32, quality: Quality, recipe: &Recipe) {
+    let mut program = Program {
+        stops_in: Some(recipe.stops_in),
+        ..Program::default()
+    };
+    match quality {
+        Quality::Good | Quality::Sick => {}
+        Quality::NoImage => return,
+        Quality::CannotStart => program.start_error = Some("exec format error".into()),
+        Quality::EndsSoon => {
+            program.runs_for = Some(SignedDuration::from_secs(3));
+            program.exit_code = 1;
+        }
+    }
+    *engine = std::mem::take(engine)
+        .with_registry(&image(service, version), program)
+        .with_registry("log:1", Program::default());
+}

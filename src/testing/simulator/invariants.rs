@@ -1,0 +1,377 @@
+//! What must hold at every step, whatever goes wrong.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::api::{Api, Commit};
+use super::catalog::Catalog;
+use super::machine::Machine;
+use super::objects::{Basis, Key, Object, TaskObject};
+use crate::domain::events;
+use crate::domain::liveness::Presence;
+use crate::domain::resources::Capacity;
+use crate::domain::task::StopCode;
+use crate::runtime::model::Deed;
+
+/// What was seen so far.
+#[derive(Default)]
+pub(super) struct Invariants {
+    at: u64,
+    /// By name, as of `at`.
+    tasks: BTreeMap<String, Rc<TaskObject>>,
+    presence: BTreeMap<String, Presence>,
+    /// Every task that ever was, by the part of its UID that container names carry.
+    born: BTreeMap<String, Birth>,
+    births: u64,
+}
+
+struct Birth {
+    task: Rc<TaskObject>,
+    number: u64,
+    /// The upper bound that its creation was judged by.
+    upper: Option<usize>,
+    /// It was out of reach of a controller at some time: it counts for no bound of a service any more.
+    lost: bool,
+}
+
+/// How old the controller's word about an instance may be.
+const MEMORY: SignedDuration = SignedDuration::from_secs(15);
+
+type Verdict = Result<(), String>;
+
+impl Invariants {
+    /// Judges all commits since the last time.
+    pub(super) fn commits(
+        &mut self,
+        api: &Api,
+        machines: &BTreeMap<String, Machine>,
+        now: Timestamp,
+    ) -> Verdict {
+        for (version, commit) in api.since(self.at) {
+            self.at = version;
+            match (&commit.key, &commit.object) {
+                (Key::Task(name), Some(Object::Task(task))) => {
+                    let before = self.tasks.insert(name.clone(), Rc::clone(task));
+                    match before {
+                        None => self.created(task, commit)?,
+                        Some(before) => {
+                            lost_with_reason(&before, task, machines, now)?;
+                            self.changed(&before, task, commit, machines)?;
+                        }
+                    }
+                }
+                (Key::Task(name), None) => self.removed(name)?,
+                (Key::Instance(name), Some(Object::Instance(instance))) => {
+                    self.presence.insert(name.clone(), instance.presence);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// S1: no more tasks than the upper bound that the writer had read.
+    fn created(&mut self, task: &Rc<TaskObject>, commit: &Commit) -> Verdict {
+        let basis = commit.basis.as_deref().cloned().unwrap_or_default();
+        for birth in self
+            .born
+            .values_mut()
+            .filter(|birth| basis.out_of_reach.contains(&birth.task.name))
+        {
+            birth.lost = true;
+        }
+        self.births += 1;
+        let upper = basis.certain.then_some(basis.upper);
+        let birth = Birth {
+            task: Rc::clone(task),
+            number: self.births,
+            upper,
+            lost: false,
+        };
+        self.born.insert(id(&task.uid), birth);
+        if !basis.certain {
+            return Ok(());
+        }
+        let live = self
+            .tasks
+            .values()
+            .filter(|other| other.service == task.service && !other.is_stopped())
+            .filter(|other| !basis.out_of_reach.contains(&other.name))
+            .count();
+        if live > basis.upper {
+            return Err(format!(
+                "S1: {} makes {live} tasks of {}, upper bound {}",
+                task.name, task.service, basis.upper
+            ));
+        }
+        self.room(task)
+    }
+
+    /// S6: no host port is promised twice on an instance.
+    fn room(&self, task: &TaskObject) -> Verdict {
+        let clash = self.tasks.values().find(|other| {
+            other.uid != task.uid
+                && other.instance == task.instance
+                && !other.is_stopped()
+                && other
+                    .dynamic_ports
+                    .iter()
+                    .any(|port| task.dynamic_ports.contains(port))
+        });
+        clash.map_or(Ok(()), |other| {
+            Err(format!(
+                "S6: {} and {} share a port of {}",
+                task.name, other.name, task.instance
+            ))
+        })
+    }
+
+    fn changed(
+        &self,
+        before: &TaskObject,
+        after: &TaskObject,
+        commit: &Commit,
+        machines: &BTreeMap<String, Machine>,
+    ) -> Verdict {
+        let name = &after.name;
+        if before.instance != after.instance || before.dynamic_ports != after.dynamic_ports {
+            return Err(format!("S4: the binding of {name} changed"));
+        }
+        if after.status.state < before.status.state {
+            return Err(format!(
+                "S8: {name} went back from {} to {}",
+                before.status.state, after.status.state
+            ));
+        }
+        if before.is_stopped() && before.status != after.status {
+            return Err(format!("S8: STOPPED of {name} is not final"));
+        }
+        if before.stop.is_some() && before.stop != after.stop {
+            return Err(format!("S8: the stop of {name} changed"));
+        }
+        let times = |task: &TaskObject| {
+            [
+                task.status.created_at,
+                task.status.started_at,
+                task.status.stopped_at,
+            ]
+        };
+        if times(before)
+            .iter()
+            .zip(times(after))
+            .any(|(old, new)| old.is_some() && *old != new)
+        {
+            return Err(format!("S8: a time of {name} changed"));
+        }
+        if after.is_stopped() && !before.is_stopped() {
+            if let Some(container) = live_of(&after.uid, machines) {
+                return Err(format!(
+                    "S9: {name} is STOPPED by {}, but {container} lives",
+                    commit.by
+                ));
+            }
+            if after.status.stop.is_none() || after.status.stopped_at.is_none() {
+                return Err(format!("S7: {name} is STOPPED without a reason or a time"));
+            }
+        }
+        match &commit.basis {
+            Some(basis) if before.stop.is_none() && after.stop.is_some() => {
+                self.stopped(after, basis)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// S2: a voluntary stop leaves the lower bound, as far as the writer could know.
+    fn stopped(&self, task: &TaskObject, basis: &Basis) -> Verdict {
+        let Some(stop) = &task.stop else {
+            return Ok(());
+        };
+        let voluntary = stop.code == StopCode::ServiceSchedulerInitiated
+            && stop.reason != events::FAILED_HEALTH_CHECKS;
+        if !basis.certain || !voluntary || !basis.healthy.contains(&task.name) {
+            return Ok(());
+        }
+        let told_by_us = |name: &String| {
+            self.tasks.get(name).is_none_or(|task| {
+                task.stop
+                    .as_ref()
+                    .is_some_and(|stop| stop.code != StopCode::UserInitiated)
+            })
+        };
+        let left = basis
+            .healthy
+            .iter()
+            .filter(|name| !told_by_us(name))
+            .count();
+        if left < basis.lower {
+            return Err(format!(
+                "S2: the stop of {} leaves {left} healthy tasks of {}, lower bound {}",
+                task.name, task.service, basis.lower
+            ));
+        }
+        Ok(())
+    }
+
+    /// S19: a task goes when nothing of it lives, or its instance is out of reach.
+    fn removed(&mut self, name: &str) -> Verdict {
+        let Some(task) = self.tasks.remove(name) else {
+            return Ok(());
+        };
+        let gone = matches!(
+            self.presence.get(&task.instance),
+            Some(Presence::Lost | Presence::Fenced)
+        );
+        if !task.is_stopped() && !gone {
+            return Err(format!("S19: {name} was let go before it was STOPPED"));
+        }
+        if let Some(birth) = self
+            .born
+            .get_mut(&id(&task.uid))
+            .filter(|_| !task.is_stopped())
+        {
+            birth.lost = true;
+        }
+        Ok(())
+    }
+
+    /// Judges what happened on a machine.
+    pub(super) fn deed(
+        &self,
+        at: &str,
+        name: &str,
+        deed: Deed,
+        machines: &BTreeMap<String, Machine>,
+        capacity: Capacity,
+        catalog: &Catalog,
+    ) -> Verdict {
+        if deed != Deed::Started {
+            return Ok(());
+        }
+        let Some(birth) = self.born.get(task_of(name)) else {
+            return Err(format!("S14: {name} belongs to no task"));
+        };
+        let task = &birth.task;
+        if task.instance != at {
+            return Err(format!(
+                "S4: {name} runs on {at}, but is bound to {}",
+                task.instance
+            ));
+        }
+        let known = self
+            .tasks
+            .get(&task.name)
+            .filter(|known| known.uid == task.uid);
+        if known.is_some_and(|known| known.is_stopped()) {
+            return Err(format!("S9: {name} was started though its task is STOPPED"));
+        }
+        let Some(machine) = machines.get(at) else {
+            return Ok(());
+        };
+        if machine.starts.get(name).is_some_and(|starts| *starts > 1) {
+            return Err(format!("S3: {name} was started twice"));
+        }
+        if machines
+            .iter()
+            .any(|(other, machine)| other != at && machine.live.contains(name))
+        {
+            return Err(format!("S3: {name} lives twice"));
+        }
+        let here: BTreeSet<&str> = machine.live.iter().map(|name| task_of(name)).collect();
+        let births = here.iter().filter_map(|id| self.born.get(*id));
+        let memory: u32 = births
+            .map(|birth| {
+                catalog
+                    .definition(&birth.task.service, birth.task.version)
+                    .demand()
+                    .memory
+            })
+            .sum();
+        if memory > capacity.memory {
+            return Err(format!(
+                "S5: the tasks that live on {at} take {memory} MiB of {}",
+                capacity.memory
+            ));
+        }
+        self.bounds(&task.service, machines)
+    }
+
+    /// S1, physically: the tasks that live, those out of reach aside, are no more than the newest of them was allowed.
+    fn bounds(&self, service: &str, machines: &BTreeMap<String, Machine>) -> Verdict {
+        let live: BTreeSet<&str> = machines
+            .values()
+            .flat_map(|machine| machine.live.iter().map(|name| task_of(name)))
+            .collect();
+        let lost = |task: &TaskObject| {
+            let known = self
+                .tasks
+                .get(&task.name)
+                .filter(|known| known.uid == task.uid);
+            known.is_none_or(|known| {
+                known
+                    .stop
+                    .as_ref()
+                    .is_some_and(|stop| stop.code == StopCode::TerminationNotice)
+            })
+        };
+        let births: Vec<&Birth> = live
+            .into_iter()
+            .filter_map(|id| self.born.get(id))
+            .filter(|birth| birth.task.service == service && !birth.lost && !lost(&birth.task))
+            .collect();
+        let newest = births.iter().max_by_key(|birth| birth.number);
+        match newest.and_then(|newest| newest.upper) {
+            Some(upper) if births.len() > upper => Err(format!(
+                "S1: {} tasks of {service} live, upper bound {upper}",
+                births.len()
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// RUN: a silent agent on a node that works stops nothing.
+fn lost_with_reason(
+    before: &TaskObject,
+    after: &TaskObject,
+    machines: &BTreeMap<String, Machine>,
+    now: Timestamp,
+) -> Verdict {
+    let lost = before.stop.is_none()
+        && after
+            .stop
+            .as_ref()
+            .is_some_and(|stop| stop.code == StopCode::TerminationNotice);
+    let Some(machine) = machines.get(&after.instance).filter(|_| lost) else {
+        return Ok(());
+    };
+    if machine
+        .unready_at
+        .is_some_and(|at| now.duration_since(at) < MEMORY)
+    {
+        return Ok(());
+    }
+    Err(format!(
+        "RUN: {} was stopped as lost, but {} works",
+        after.name, after.instance
+    ))
+}
+
+/// The part of a task's UID that container names carry.
+pub(super) fn id(uid: &str) -> String {
+    crate::domain::ids::task_id(uid).chars().take(12).collect()
+}
+
+fn task_of(container: &str) -> &str {
+    container.rsplit('-').next().unwrap_or(container)
+}
+
+fn live_of<'a>(uid: &str, machines: &'a BTreeMap<String, Machine>) -> Option<&'a String> {
+    let id = id(uid);
+    machines
+        .values()
+        .flat_map(|machine| &machine.live)
+        .find(|name| task_of(name) == id)
+}

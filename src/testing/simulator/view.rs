@@ -1,0 +1,122 @@
+//! What somebody who follows the model API knows: the log up to some point, and own writes over it.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::api::Api;
+use super::objects::{Instance, Key, Object, Revision, Service, TaskObject};
+use super::random::Random;
+
+/// What somebody who follows the log knows.
+#[derive(Debug, Clone, Default)]
+pub(super) struct View {
+    pub(super) at: u64,
+    objects: BTreeMap<Key, (u64, Object)>,
+    /// Own writes that the log has not shown yet.
+    ahead: BTreeMap<Key, (u64, Object)>,
+}
+
+impl View {
+    /// Follows the log up to `version`.
+    pub(super) fn follow(&mut self, api: &Api, version: u64) {
+        for (version, commit) in api.since(self.at).take_while(|(at, _)| *at <= version) {
+            self.at = version;
+            match &commit.object {
+                Some(object) => self
+                    .objects
+                    .insert(commit.key.clone(), (version, object.clone())),
+                None => self.objects.remove(&commit.key),
+            };
+        }
+        let at = self.at;
+        self.ahead.retain(|_, (version, _)| *version > at);
+    }
+
+    /// Follows the log for a part of what is new.
+    pub(super) fn follow_some(&mut self, api: &Api, random: &mut Random) {
+        let behind = api.version().saturating_sub(self.at);
+        if behind > 0 {
+            let steps = random.below(
+                usize::try_from(behind)
+                    .unwrap_or(usize::MAX)
+                    .saturating_add(2),
+            );
+            self.follow(
+                api,
+                self.at
+                    .saturating_add(u64::try_from(steps).unwrap_or(behind)),
+            );
+        }
+    }
+
+    /// Counts an own write at once.
+    pub(super) fn wrote(&mut self, key: Key, version: u64, object: Object) {
+        if version > self.at {
+            self.ahead.insert(key, (version, object));
+        }
+    }
+
+    /// A new process knows nothing of what the old one wrote.
+    pub(super) fn forget_own_writes(&mut self) {
+        self.ahead.clear();
+    }
+
+    /// Counts an object whose create has had no answer, until [`Self::settle`].
+    pub(super) fn reserve(&mut self, key: Key, object: Object) {
+        self.ahead.insert(key, (u64::MAX, object));
+    }
+
+    /// What became of a write without an answer was read from the source.
+    pub(super) fn settle(&mut self, key: Key, found: Option<(u64, Object)>) {
+        self.ahead.remove(&key);
+        if let Some((version, object)) = found {
+            self.wrote(key, version, object);
+        }
+    }
+
+    /// All objects with their versions, own writes first.
+    pub(super) fn all(&self) -> impl Iterator<Item = (u64, &Object)> {
+        let known = self
+            .objects
+            .iter()
+            .filter(|(key, _)| !self.ahead.contains_key(key));
+        known
+            .chain(self.ahead.iter())
+            .map(|(_, (version, object))| (*version, object))
+    }
+
+    /// All tasks with their versions.
+    pub(super) fn tasks(&self) -> impl Iterator<Item = (u64, &Rc<TaskObject>)> {
+        self.all().filter_map(|(version, object)| match object {
+            Object::Task(task) => Some((version, task)),
+            Object::Instance(_) | Object::Revision(_) | Object::Service(_) => None,
+        })
+    }
+
+    /// The instance of this name.
+    pub(super) fn instances(&self) -> impl Iterator<Item = &Rc<Instance>> {
+        self.all().filter_map(|(_, object)| match object {
+            Object::Instance(instance) => Some(instance),
+            Object::Task(_) | Object::Revision(_) | Object::Service(_) => None,
+        })
+    }
+
+    /// The services.
+    pub(super) fn services(&self) -> impl Iterator<Item = &Rc<Service>> {
+        self.all().filter_map(|(_, object)| match object {
+            Object::Service(service) => Some(service),
+            Object::Task(_) | Object::Revision(_) | Object::Instance(_) => None,
+        })
+    }
+
+    /// The newest deployment of a service.
+    pub(super) fn deployment(&self, service: &str) -> Option<&Rc<Revision>> {
+        let revisions = self.all().filter_map(|(_, object)| match object {
+            Object::Revision(revision) if revision.service == service => Some(revision),
+            Object::Task(_) | Object::Revision(_) | Object::Instance(_) | Object::Service(_) => {
+                None
+            }
+        });
+        revisions.max_by_key(|revision| revision.number)
+    }
+}
