@@ -1,0 +1,29 @@
+//! The promises of ecs-operator on a real Kubernetes with a real Docker Engine on each of three nodes.
+//!
+//! `hack/cluster/cluster up 3` brings the machine up, `hack/images` and `hack/engine-image` the images. Whether a test
+//! passes is decided by what the engines show, as the recorder wrote it down, and never by our own status alone. Tests
+//! take turns, each in a namespace of its own, and each begins by mending what the one before may have left broken.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what cannot be read or is not there fails the test"
+)]
+#![expect(clippy::print_stderr, reason = "a failed test shows what it saw")]
+
+mod control_plane;
+mod failures;
+mod harness;
+mod idle;
+mod images;
+mod input;
+mod instance_pods;
+mod lifecycle;
+mod maximal;
+mod nodes;
+mod placement;
+mod readiness;
+mod tampering;
+mod uninstall;

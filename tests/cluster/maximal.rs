@@ -1,0 +1,239 @@
+//! The largest objects that the schemas allow are accepted by the real API server: no rule of theirs costs more than it may,
+//! when they are created, changed and read back.
+//!
+//! They are made from the schemas themselves and from the table of fields, so that a new field is in them from its first day.
+
+use ecs_operator::api::crds;
+use ecs_operator::api::service::EcsService;
+use ecs_operator::api::task_definition::TaskDefinition;
+use ecs_operator::domain::fields::{Body, Entry, Outcome};
+use serde_json::{Map, Value, json};
+
+use crate::harness::fixtures::object;
+use crate::harness::machine::kubectl;
+use crate::harness::{SOON, on_the_cluster};
+
+/// etcd takes 1.5 MiB; strings in lists are kept short so that every list can be full.
+const SHORT: usize = 20;
+const LONG: usize = 200;
+
+/// Writes the largest body that is not refused.
+struct Largest {
+    body: Body,
+    number: u32,
+}
+
+impl Largest {
+    fn spec_of(body: Body, kind: &str) -> Value {
+        let crd = crds::all()
+            .into_iter()
+            .find(|crd| crd.spec.names.kind == kind)
+            .unwrap();
+        let crd = serde_json::to_value(crd).unwrap();
+        let schema = crd
+            .pointer("/spec/versions/0/schema/openAPIV3Schema/properties/spec")
+            .unwrap();
+        Self { body, number: 0 }.value(schema, "", false)
+    }
+
+    fn value(&mut self, schema: &Value, path: &str, in_list: bool) -> Value {
+        self.number += 1;
+        let chosen = self.accepted(path);
+        if !chosen.is_empty() && schema["type"] != "array" {
+            let text = chosen[self.number as usize % chosen.len()];
+            return text
+                .parse::<i64>()
+                .map_or_else(|_| json!(text), |number| json!(number));
+        }
+        match schema["type"].as_str().unwrap_or_default() {
+            "object" if schema["properties"].is_object() => self.object(schema, path, in_list),
+            "object" => self.map(schema, path),
+            "array" => self.list(schema, path),
+            "boolean" => json!(true),
+            // A whole number is written as one, whatever its bound is written as.
+            "integer" => schema["maximum"]
+                .to_string()
+                .trim_end_matches(".0")
+                .parse()
+                .unwrap_or_else(|_| json!(1)),
+            "number" => schema["maximum"].clone(),
+            _ => self.text(schema, in_list),
+        }
+    }
+
+    fn object(&mut self, schema: &Value, path: &str, in_list: bool) -> Value {
+        let mut made = Map::new();
+        for (name, child) in schema["properties"].as_object().unwrap() {
+            let path = if path.is_empty() {
+                name.clone()
+            } else {
+                format!("{path}.{name}")
+            };
+            if !self.is_refused(&path) {
+                made.insert(name.clone(), self.value(child, &path, in_list));
+            }
+        }
+        Value::Object(made)
+    }
+
+    fn map(&mut self, schema: &Value, path: &str) -> Value {
+        let most = schema["maxProperties"].as_u64().unwrap();
+        let entries = (0..most).map(|number| {
+            (
+                format!("key-{number}"),
+                self.value(&schema["additionalProperties"], path, true),
+            )
+        });
+        Value::Object(entries.collect())
+    }
+
+    fn list(&mut self, schema: &Value, path: &str) -> Value {
+        let most = schema["maxItems"].as_u64().unwrap();
+        let of_objects = schema["items"]["properties"].is_object();
+        let path = if of_objects {
+            format!("{path}[]")
+        } else {
+            path.to_owned()
+        };
+        (0..most)
+            .map(|_| self.value(&schema["items"], &path, true))
+            .collect()
+    }
+
+    fn text(&self, schema: &Value, in_list: bool) -> Value {
+        if let Some(values) = schema["enum"].as_array() {
+            return values[self.number as usize % values.len()].clone();
+        }
+        if schema["format"] == "date-time" {
+            return json!("2026-11-23T00:00:00Z");
+        }
+        let most = usize::try_from(schema["maxLength"].as_u64().unwrap()).unwrap();
+        let length = most.min(if in_list { SHORT } else { LONG });
+        // Numbered, because lists may want no value twice.
+        let text = format!("{:x<length$}", format!("n{}", self.number));
+        json!(text.chars().take(length).collect::<String>())
+    }
+
+    fn accepted(&self, path: &str) -> Vec<&'static str> {
+        let mut entries = self.body.table().iter();
+        entries
+            .find(|entry| entry.path == path)
+            .map(Entry::accepted)
+            .unwrap_or_default()
+    }
+
+    fn is_refused(&self, path: &str) -> bool {
+        let mut entries = self.body.table().iter();
+        entries.any(|entry| entry.covers(path) && matches!(entry.outcome, Outcome::Refused(_)))
+    }
+}
+
+/// What the schema says only by rules, or by patterns.
+fn mend_definition(spec: &mut Value, name: &str) {
+    spec["family"] = json!(name);
+    spec["cpu"] = json!("262144");
+    spec["memory"] = json!("1000000");
+    spec["networkMode"] = json!("bridge");
+    let containers = spec["containerDefinitions"].as_array_mut().unwrap();
+    for (index, container) in containers.iter_mut().enumerate() {
+        container["name"] = json!(format!("{:c<255}", format!("container-{index}-")));
+        container["image"] = json!("ecs-operator-workload:dev");
+        container["cpu"] = json!(1024);
+        container["memory"] = json!(4096);
+        container["memoryReservation"] = json!(2048);
+        container["privileged"] = json!(false);
+        container["healthCheck"]["command"][0] = json!("CMD");
+        for (number, mapping) in container["portMappings"]
+            .as_array_mut()
+            .unwrap()
+            .iter_mut()
+            .enumerate()
+        {
+            mapping["containerPort"] = json!(1 + number);
+            mapping["hostPort"] = json!(20_000 + 100 * index + number);
+            mapping["protocol"] = json!("tcp");
+        }
+    }
+}
+
+fn mend_service(spec: &mut Value, name: &str) {
+    spec["serviceName"] = json!(name);
+    spec["taskDefinition"] = json!("nothing");
+    spec["desiredCount"] = json!(5000);
+    spec["deploymentConfiguration"]["minimumHealthyPercent"] = json!(50);
+}
+
+#[tokio::test]
+async fn the_largest_legal_objects_are_accepted_created_and_changed() {
+    on_the_cluster("largest", async |scene| {
+        let mut definition = Largest::spec_of(Body::RegisterTaskDefinition, "TaskDefinition");
+        mend_definition(&mut definition, "largest");
+        let size = definition.to_string().len();
+        assert!((400_000..1_400_000).contains(&size), "{size} bytes");
+        scene
+            .put(&object(
+                "TaskDefinition",
+                &scene.namespace,
+                "largest",
+                &definition,
+            ))
+            .await;
+        scene
+            .eventually("a registered revision", SOON, async || {
+                let found = scene.api::<TaskDefinition>().get("largest").await.unwrap();
+                let status = found.status.unwrap_or_default();
+                if status.revision == Some(1) {
+                    Ok(())
+                } else {
+                    Err(format!("{:?}", status.conditions))
+                }
+            })
+            .await;
+        definition["containerDefinitions"][9]["cpu"] = json!(2048);
+        scene
+            .put(&object(
+                "TaskDefinition",
+                &scene.namespace,
+                "largest",
+                &definition,
+            ))
+            .await;
+
+        let mut service = Largest::spec_of(Body::CreateService, "EcsService");
+        mend_service(&mut service, "largest");
+        scene
+            .put(&object("EcsService", &scene.namespace, "largest", &service))
+            .await;
+        scene
+            .condition("largest", "Ready", ("False", "ClusterNotFound"))
+            .await;
+        kubectl(&[
+            "scale",
+            "ecsservice",
+            "largest",
+            "--replicas=4999",
+            "-n",
+            &scene.namespace,
+        ])
+        .await
+        .expect();
+        let found = scene.api::<EcsService>().get("largest").await.unwrap();
+        let unread = found.status.unwrap_or_default().without_effect;
+        assert!(unread.is_empty() || unread.iter().all(|text| text.len() <= 1024));
+
+        let mut task = Largest::spec_of(Body::RunTask, "EcsTask");
+        for name in ["stop", "extensions", "containerInstance"] {
+            task.as_object_mut().unwrap().remove(name);
+        }
+        scene
+            .put(&object("EcsTask", &scene.namespace, "largest", &task))
+            .await;
+        let mut bound = task.clone();
+        bound["containerInstance"] = json!("nowhere");
+        bound["stop"] = json!({"code": "UserInitiated", "reason": "x".repeat(1024)});
+        scene
+            .put(&object("EcsTask", &scene.namespace, "largest", &bound))
+            .await;
+    })
+    .await;
+}
