@@ -131,10 +131,37 @@ pub async fn apply_status<K: Ours>(
     object: &K,
     status: &impl Serialize,
 ) -> Result<(), Error> {
+    apply(api, cache, object, status, None).await
+}
+
+/// As [`apply_status`], but only over the version that was seen: for a status that others write too.
+///
+/// # Errors
+/// When somebody else wrote meanwhile, the API server refuses, or does not answer.
+pub async fn apply_status_over<K: Ours>(
+    api: &Api<K>,
+    cache: &Cache<K>,
+    object: &K,
+    status: &impl Serialize,
+) -> Result<(), Error> {
+    apply(api, cache, object, status, object.resource_version()).await
+}
+
+async fn apply<K: Ours>(
+    api: &Api<K>,
+    cache: &Cache<K>,
+    object: &K,
+    status: &impl Serialize,
+    version: Option<String>,
+) -> Result<(), Error> {
+    let mut metadata = json!({"name": object.name_any(), "uid": object.uid()});
+    if let (Some(version), Some(metadata)) = (version, metadata.as_object_mut()) {
+        metadata.insert("resourceVersion".into(), json!(version));
+    }
     let body = json!({
         "apiVersion": K::api_version(&()),
         "kind": K::kind(&()),
-        "metadata": {"name": object.name_any(), "uid": object.uid()},
+        "metadata": metadata,
         "status": serde_json::to_value(status)?,
     });
     let parameters = PatchParams::apply(names::CONTROLLER).force();

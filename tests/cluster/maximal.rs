@@ -50,12 +50,7 @@ impl Largest {
             "object" => self.map(schema, path),
             "array" => self.list(schema, path),
             "boolean" => json!(true),
-            // A whole number is written as one, whatever its bound is written as.
-            "integer" => schema["maximum"]
-                .to_string()
-                .trim_end_matches(".0")
-                .parse()
-                .unwrap_or_else(|_| json!(1)),
+            "integer" => whole(&schema["maximum"]),
             "number" => schema["maximum"].clone(),
             _ => self.text(schema, in_list),
         }
@@ -71,6 +66,9 @@ impl Largest {
             };
             if !self.is_refused(&path) {
                 made.insert(name.clone(), self.value(child, &path, in_list));
+            } else if child["type"] == "boolean" {
+                // It may be required, and says nothing when it is false.
+                made.insert(name.clone(), json!(false));
             }
         }
         Value::Object(made)
@@ -126,6 +124,13 @@ impl Largest {
         let mut entries = self.body.table().iter();
         entries.any(|entry| entry.covers(path) && matches!(entry.outcome, Outcome::Refused(_)))
     }
+}
+
+/// A bound as a whole number, whatever it is written as.
+fn whole(bound: &Value) -> Value {
+    let text = bound.to_string();
+    let number = text.trim_end_matches(".0").parse::<i64>();
+    json!(number.unwrap_or(1))
 }
 
 /// What the schema says only by rules, or by patterns.

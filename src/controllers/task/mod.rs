@@ -13,7 +13,7 @@ use tracing::instrument;
 
 use super::cache::key_of;
 use super::context::{Context, RESYNC};
-use super::writes::{Error, api_of, apply_status, set_finalizer};
+use super::writes::{Error, api_of, apply_status_over, set_finalizer};
 use crate::api::conditions;
 use crate::api::names;
 use crate::api::task::{DesiredStatus, EcsTask, EcsTaskStatus, LastStatus};
@@ -125,5 +125,6 @@ async fn write_stopped(
         stopping_at: before.stopping_at.clone().or(now),
         ..before
     };
-    apply_status(api, &context.world.tasks, task, &status).await
+    // The agent may have told more than the cache shows: its word is not overwritten unseen.
+    apply_status_over(api, &context.world.tasks, task, &status).await
 }

@@ -1,16 +1,15 @@
-//! What must hold at every step, whatever goes wrong.
+//! What must hold at every step, whatever goes wrong: `reliability.md`, section 3.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::api::{Api, Commit};
 use super::catalog::Catalog;
 use super::machine::Machine;
 use super::objects::{Basis, Key, Object, TaskObject};
 use crate::domain::events;
-use crate::domain::liveness::Presence;
 use crate::domain::resources::Capacity;
 use crate::domain::task::StopCode;
 use crate::runtime::model::Deed;
@@ -21,7 +20,6 @@ pub(super) struct Invariants {
     at: u64,
     /// By name, as of `at`.
     tasks: BTreeMap<String, Rc<TaskObject>>,
-    presence: BTreeMap<String, Presence>,
     /// Every task that ever was, by the part of its UID that container names carry.
     born: BTreeMap<String, Birth>,
     births: u64,
@@ -35,9 +33,6 @@ struct Birth {
     /// It was out of reach of a controller at some time: it counts for no bound of a service any more.
     lost: bool,
 }
-
-/// How old the controller's word about an instance may be.
-const MEMORY: SignedDuration = SignedDuration::from_secs(15);
 
 type Verdict = Result<(), String>;
 
@@ -62,10 +57,7 @@ impl Invariants {
                         }
                     }
                 }
-                (Key::Task(name), None) => self.removed(name)?,
-                (Key::Instance(name), Some(Object::Instance(instance))) => {
-                    self.presence.insert(name.clone(), instance.presence);
-                }
+                (Key::Task(name), None) => self.removed(name, machines, now)?,
                 _ => {}
             }
         }
@@ -216,14 +208,18 @@ impl Invariants {
     }
 
     /// S19: a task goes when nothing of it lives, or its instance is out of reach.
-    fn removed(&mut self, name: &str) -> Verdict {
+    fn removed(
+        &mut self,
+        name: &str,
+        machines: &BTreeMap<String, Machine>,
+        now: Timestamp,
+    ) -> Verdict {
         let Some(task) = self.tasks.remove(name) else {
             return Ok(());
         };
-        let gone = matches!(
-            self.presence.get(&task.instance),
-            Some(Presence::Lost | Presence::Fenced)
-        );
+        let gone = machines
+            .get(&task.instance)
+            .is_none_or(|it| it.was_broken(now));
         if !task.is_stopped() && !gone {
             return Err(format!("S19: {name} was let go before it was STOPPED"));
         }
@@ -347,10 +343,7 @@ fn lost_with_reason(
     let Some(machine) = machines.get(&after.instance).filter(|_| lost) else {
         return Ok(());
     };
-    if machine
-        .unready_at
-        .is_some_and(|at| now.duration_since(at) < MEMORY)
-    {
+    if machine.was_broken(now) {
         return Ok(());
     }
     Err(format!(

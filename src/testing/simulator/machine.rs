@@ -16,6 +16,9 @@ use crate::runtime::{Created, Error, Hint};
 /// How long Kubernetes takes to see that a node is silent.
 const NODE_GRACE: SignedDuration = SignedDuration::from_secs(40);
 
+/// How old the controller's word about a node may be.
+const MEMORY: SignedDuration = SignedDuration::from_secs(15);
+
 /// How the engine's own process does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Daemon {
@@ -37,7 +40,7 @@ pub(super) struct Machine {
     pub(super) gone: bool,
     silent_since: Option<Timestamp>,
     /// When Kubernetes last said that the node does not work.
-    pub(super) unready_at: Option<Timestamp>,
+    unready_at: Option<Timestamp>,
     pub(super) calls: Vec<InFlight>,
     /// Health results to come, by container.
     checks: Vec<(Timestamp, String, Health)>,
@@ -98,6 +101,12 @@ impl Machine {
             Some(since) if now.duration_since(since) >= NODE_GRACE => Host::NotReady,
             Some(_) | None => Host::Ready,
         }
+    }
+
+    /// Whether a controller may say, by now, that the node does not work.
+    pub(super) fn was_broken(&self, now: Timestamp) -> bool {
+        self.unready_at
+            .is_some_and(|at| now.duration_since(at) < MEMORY)
     }
 
     /// Lets time pass: programs end, checks give results, calls arrive.

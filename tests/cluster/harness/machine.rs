@@ -1,5 +1,6 @@
 //! The local cluster as `hack/cluster/cluster` made it: its folder, its nodes, and the programs that drive it.
 
+use std::fs::File;
 use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -51,6 +52,13 @@ impl Machine {
             "KUBECONFIG is not set: eval \"$(make -s env)\""
         );
         Self { state }
+    }
+
+    /// Held by whoever tests on the cluster, until it is dropped.
+    pub(crate) async fn lock(&self) -> File {
+        let file = File::create(self.state.join("tests.lock")).unwrap();
+        let lock = move || file.lock().map(|()| file);
+        tokio::task::spawn_blocking(lock).await.unwrap().unwrap()
     }
 
     /// Names of the nodes, in order.

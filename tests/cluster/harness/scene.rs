@@ -23,7 +23,7 @@ use super::recorder::Recorder;
 use super::restore::{self, LABEL, TAINT};
 use super::{SOON, audit};
 
-/// One test at a time has the cluster.
+/// One test of this run at a time has the cluster; a lock on a file lets two runs take turns as well.
 static TURN: Mutex<()> = Mutex::const_new(());
 static NUMBER: AtomicUsize = AtomicUsize::new(0);
 
@@ -44,9 +44,10 @@ pub(crate) struct Scene {
 /// When the test does, or the recorder saw a rule broken; all that helps to see why is printed first.
 pub(crate) async fn on_the_cluster(name: &str, test: impl AsyncFnOnce(&Scene)) {
     let _turn = TURN.lock().await;
+    let machine = Machine::find();
+    let _lock = machine.lock().await;
     let begun = Instant::now();
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let machine = Machine::find();
     let kube = Client::try_default()
         .await
         .expect("KUBECONFIG leads to a cluster");
