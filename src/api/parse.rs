@@ -9,6 +9,9 @@ use crate::domain::definition::{Container, HealthCheck, NetworkMode, PortMapping
 use crate::domain::fields::{self, Body};
 use crate::domain::resources::Protocol;
 
+/// Texts that the list `withoutEffect` of a status has room for.
+const LISTED: usize = 128;
+
 /// A task definition that can run, from the body that was registered for `family`.
 ///
 /// # Errors
@@ -90,14 +93,18 @@ pub fn refused(body: Body, spec: &impl serde::Serialize) -> Vec<Problem> {
         .collect()
 }
 
-/// Fields of a body that are accepted and change nothing here, each with the reason.
+/// Fields of a body that are accepted and change nothing here, each with the reason; the last text counts those for which
+/// a status has no room.
 pub fn without_effect(body: Body, spec: &impl serde::Serialize) -> Vec<String> {
     let text = |finding: fields::Finding| finding.message;
-    examined(body, spec)
-        .without_effect
-        .into_iter()
-        .map(text)
-        .collect()
+    let found = examined(body, spec).without_effect;
+    let more = found.len().saturating_sub(LISTED - 1);
+    let mut texts: Vec<String> = found.into_iter().map(text).collect();
+    if more > 1 {
+        texts.truncate(LISTED - 1);
+        texts.push(format!("and {more} more fields"));
+    }
+    texts
 }
 
 fn examined(body: Body, spec: &impl serde::Serialize) -> fields::Findings {
