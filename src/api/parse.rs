@@ -245,6 +245,23 @@ mod tests {
     }
 
     #[test]
+    fn more_fields_without_effect_than_a_status_holds_are_counted() {
+        let mapping = serde_json::json!({"containerPort": 80, "name": "web"});
+        let spec = |mappings: usize| {
+            serde_json::json!({"containerDefinitions": [
+                {"name": "app", "image": "nginx:1", "portMappings": vec![mapping.clone(); mappings]},
+            ]})
+        };
+        let texts = |mappings| without_effect(Body::RegisterTaskDefinition, &spec(mappings));
+        assert_eq!(texts(LISTED).len(), LISTED);
+        assert_eq!(texts(1000).len(), LISTED);
+        assert_eq!(
+            texts(1000).last().map(String::as_str),
+            Some("and 873 more fields")
+        );
+    }
+
+    #[test]
     fn an_aws_body_becomes_what_a_task_runs() {
         let definition = parsed(
             "
