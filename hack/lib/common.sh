@@ -53,6 +53,27 @@ quietly() {
   return "$rc"
 }
 
+# The chart with the images that hack/images made, or what is installed brought to them.
+install_chart() {
+  local again=
+  ! helm status ecs-operator --namespace ecs-operator >/dev/null 2>&1 || again=yes
+  quietly "installing the chart" helm upgrade --install ecs-operator charts/ecs-operator \
+    --namespace ecs-operator --create-namespace --wait --timeout 3m \
+    --set image.repository=ecs-operator --set image.tag=dev --set image.pullPolicy=Never
+  # The image's name is the same after a change of the code.
+  [[ -z $again ]] || quietly "restarting on the new image" restart_installed
+}
+
+restart_installed() {
+  local namespace workload
+  for namespace in ecs-operator ecs-operator-agents; do
+    for workload in $(kubectl -n "$namespace" get deployments,daemonsets -o name); do
+      kubectl -n "$namespace" rollout restart "$workload"
+      kubectl -n "$namespace" rollout status "$workload" --timeout=2m
+    done
+  done
+}
+
 # each_in_parallel CMD ITEM…: CMD ITEM for all at once; fails if one fails.
 each_in_parallel() {
   local command=$1 pids=() pid rc=0 item

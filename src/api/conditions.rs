@@ -121,6 +121,70 @@ pub fn set(conditions: &mut Vec<Condition>, mut new: Condition) {
     conditions.insert(place, new);
 }
 
+/// How far an object is on its way to what is asked of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress<'a> {
+    /// What is asked for is there.
+    pub ready: bool,
+    /// It is not there, and won't come by itself.
+    pub stalled: bool,
+    /// Why, in one word.
+    pub reason: &'a str,
+    /// Why, in a sentence.
+    pub message: &'a str,
+}
+
+/// Sets Ready, Reconciling and Stalled, of which exactly one holds.
+pub fn set_progress(
+    conditions: &mut Vec<Condition>,
+    progress: Progress<'_>,
+    generation: Option<i64>,
+    now: Timestamp,
+) {
+    let Progress {
+        ready,
+        stalled,
+        reason,
+        message,
+    } = progress;
+    for (kind, holds) in [
+        (READY, ready),
+        (RECONCILING, !ready && !stalled),
+        (STALLED, stalled),
+    ] {
+        set(
+            conditions,
+            condition(kind, holds, reason, message, generation, now),
+        );
+    }
+}
+
+/// Sets `WithoutEffect` from the texts of [`super::parse::without_effect`].
+pub fn set_without_effect(
+    conditions: &mut Vec<Condition>,
+    texts: &[String],
+    generation: Option<i64>,
+    now: Timestamp,
+) {
+    let reason = if texts.is_empty() {
+        reason::ALL_FIELDS_CARRIED_OUT
+    } else {
+        reason::FIELDS_WITHOUT_EFFECT
+    };
+    let message = texts.join("; ");
+    set(
+        conditions,
+        condition(
+            WITHOUT_EFFECT,
+            !texts.is_empty(),
+            reason,
+            &message,
+            generation,
+            now,
+        ),
+    );
+}
+
 /// The condition of this type, if there is one.
 #[must_use]
 pub fn get<'a>(conditions: &'a [Condition], kind: &str) -> Option<&'a Condition> {

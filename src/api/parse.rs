@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::bounded::{List, Str};
 use super::shapes;
 use super::task_definition::TaskDefinitionSpec;
 use crate::domain::definition::rules::{self, Problem};
@@ -40,13 +41,13 @@ pub fn task_definition(
     };
     let cpu = sized(size(
         "cpu",
-        spec.cpu.as_ref().map(super::bounded::Str::as_str),
+        spec.cpu.as_ref().map(Str::as_str),
         "vcpu",
         1024.0,
     ));
     let memory = sized(size(
         "memory",
-        spec.memory.as_ref().map(super::bounded::Str::as_str),
+        spec.memory.as_ref().map(Str::as_str),
         "gb",
         1024.0,
     ));
@@ -107,6 +108,11 @@ pub fn without_effect(body: Body, spec: &impl serde::Serialize) -> Vec<String> {
     texts
 }
 
+/// The texts of [`without_effect`] as a status lists them.
+pub fn listed(texts: &[String]) -> List<Str<1024>, LISTED> {
+    List::cut(texts.iter().map(|text| Str::cut(text)))
+}
+
 fn examined(body: Body, spec: &impl serde::Serialize) -> fields::Findings {
     // A spec of ours always has a JSON form.
     let value = serde_json::to_value(spec).unwrap_or_default();
@@ -131,8 +137,7 @@ fn quantity(text: &str, unit: &str, factor: f64) -> Option<u32> {
 }
 
 fn container(spec: &shapes::ContainerDefinition) -> Container {
-    let words =
-        |list: &[crate::api::bounded::Str<16384>]| list.iter().map(ToString::to_string).collect();
+    let words = |list: &[Str<16384>]| list.iter().map(ToString::to_string).collect();
     Container {
         name: spec.name.to_string(),
         image: spec.image.to_string(),

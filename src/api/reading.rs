@@ -3,8 +3,9 @@
 use kube::{Resource, ResourceExt};
 
 use super::conditions::{self, reason};
+use super::container_instance::ContainerInstance;
 use super::service::EcsService;
-use super::task::{EcsTask, LastStatus};
+use super::task::{EcsTask, LastStatus, TaskService};
 use crate::domain::events;
 use crate::domain::ids;
 use crate::domain::task::TaskState;
@@ -45,20 +46,31 @@ impl EcsService {
     }
 }
 
+impl ContainerInstance {
+    /// New tasks may be placed on it, as it was concluded last.
+    pub fn takes_tasks(&self) -> bool {
+        let control = self
+            .status
+            .as_ref()
+            .and_then(|status| status.control.as_ref());
+        control.is_some_and(|control| conditions::holds(&control.conditions, conditions::READY))
+    }
+}
+
 impl EcsTask {
     /// Name of its cluster.
     pub fn cluster_name(&self) -> &str {
         cluster_name(self.spec.cluster.as_ref().map(super::bounded::Str::as_str))
     }
 
+    /// Its place in the service that it belongs to.
+    pub fn service(&self) -> Option<&TaskService> {
+        self.spec.extensions.as_ref()?.service.as_ref()
+    }
+
     /// Name of the service that it belongs to.
     pub fn service_name(&self) -> Option<&str> {
-        self.spec
-            .extensions
-            .as_ref()?
-            .service
-            .as_ref()
-            .map(|service| service.name.as_str())
+        self.service().map(|service| service.name.as_str())
     }
 
     /// The revision that it runs, `family:number`; for a task that is not bound, what it names.

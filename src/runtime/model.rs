@@ -192,18 +192,9 @@ impl ModelEngine {
         self.ids += 1;
         let id = format!("{:064x}", self.ids);
         let view = ContainerView {
-            id: id.clone(),
-            name: spec.name.clone(),
             labels: spec.labels.clone(),
-            state: ContainerState::Created,
-            exit_code: None,
-            oom_killed: false,
-            error: None,
-            started_at: None,
-            finished_at: None,
-            health: Health::Unknown,
-            ports: Vec::new(),
             image_id: Some(image.id.clone()),
+            ..ContainerView::created(id.clone(), spec.name.clone())
         };
         self.containers.insert(
             spec.name.clone(),

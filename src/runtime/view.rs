@@ -204,6 +204,27 @@ pub struct ContainerView {
     pub image_id: Option<String>,
 }
 
+impl ContainerView {
+    /// A container that was just created: nothing has happened to it yet.
+    #[must_use]
+    pub fn created(id: String, name: String) -> Self {
+        Self {
+            id,
+            name,
+            labels: Labels::new(),
+            state: ContainerState::Created,
+            exit_code: None,
+            oom_killed: false,
+            error: None,
+            started_at: None,
+            finished_at: None,
+            health: Health::Unknown,
+            ports: Vec::new(),
+            image_id: None,
+        }
+    }
+}
+
 /// A port that the engine has bound.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PublishedPort {

@@ -332,7 +332,10 @@ impl Known {
     ) -> Option<Error> {
         match answer {
             Ok(Created::New { id }) => {
-                self.seen = Seen::Present(Box::new(just_created(id, self.engine_name.clone())));
+                self.seen = Seen::Present(Box::new(ContainerView::created(
+                    id,
+                    self.engine_name.clone(),
+                )));
                 None
             }
             Ok(Created::AlreadyExists(view)) => {
@@ -377,22 +380,5 @@ impl Known {
     fn fail(&mut self, name: &str, error: &Error) -> Option<Error> {
         self.failure = Some(format!("{name}: {error}"));
         None
-    }
-}
-
-fn just_created(id: String, name: String) -> ContainerView {
-    ContainerView {
-        id,
-        name,
-        labels: crate::runtime::Labels::new(),
-        state: ContainerState::Created,
-        exit_code: None,
-        oom_killed: false,
-        error: None,
-        started_at: None,
-        finished_at: None,
-        health: crate::domain::task::Health::Unknown,
-        ports: Vec::new(),
-        image_id: None,
     }
 }

@@ -15,7 +15,7 @@ use super::cache::key_of;
 use super::context::{Context, RESYNC};
 use super::writes::{Error, apply_status, delete, doing};
 use crate::api::capacity_provider::{CapacityProvider, CapacityProviderStatus};
-use crate::api::conditions::{self, READY, RECONCILING, STALLED, condition};
+use crate::api::conditions::{self, Progress};
 use crate::api::names;
 
 /// One pass over one provider.
@@ -137,10 +137,7 @@ fn is_ready(context: &Context, instance: &str) -> bool {
         .world
         .instances
         .get(&(String::new(), instance.to_owned()));
-    let control = instance
-        .as_ref()
-        .and_then(|instance| instance.status.as_ref()?.control.as_ref());
-    control.is_some_and(|control| conditions::holds(&control.conditions, READY))
+    instance.is_some_and(|instance| instance.takes_tasks())
 }
 
 async fn report(
@@ -155,23 +152,13 @@ async fn report(
     let is_ready = instances == wanted && ready == wanted && reason != "ClusterNotFound";
     let mut conditions = before.conditions.to_vec();
     let generation = provider.metadata.generation;
-    for (kind, holds) in [
-        (READY, is_ready),
-        (RECONCILING, !is_ready),
-        (STALLED, false),
-    ] {
-        conditions::set(
-            &mut conditions,
-            condition(
-                kind,
-                holds,
-                reason,
-                message,
-                generation,
-                context.clock.now(),
-            ),
-        );
-    }
+    let progress = Progress {
+        ready: is_ready,
+        stalled: false,
+        reason,
+        message,
+    };
+    conditions::set_progress(&mut conditions, progress, generation, context.clock.now());
     let status = CapacityProviderStatus {
         observed_generation: generation.unwrap_or(0),
         instances: i32::try_from(instances).unwrap_or(i32::MAX),

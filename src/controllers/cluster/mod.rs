@@ -15,7 +15,7 @@ use super::cache::key_of;
 use super::context::{Context, RESYNC};
 use super::writes::{Error, apply_status, set_finalizer};
 use crate::api::cluster::{EcsCluster, EcsClusterStatus};
-use crate::api::conditions::{self, READY, RECONCILING, STALLED, condition};
+use crate::api::conditions::{self, Progress, READY};
 use crate::api::names;
 use crate::domain::task::TaskState;
 
@@ -124,13 +124,6 @@ fn count(context: &Context, cluster: &EcsCluster) -> Counts {
         .into_iter()
         .filter(|instance| instance.spec.cluster == name.as_str())
         .collect();
-    let ready = |instance: &&Arc<crate::api::container_instance::ContainerInstance>| {
-        let control = instance
-            .status
-            .as_ref()
-            .and_then(|status| status.control.as_ref());
-        control.is_some_and(|control| conditions::holds(&control.conditions, READY))
-    };
     let tasks: Vec<_> = context
         .world
         .tasks
@@ -150,7 +143,12 @@ fn count(context: &Context, cluster: &EcsCluster) -> Counts {
     let providers = context.world.providers.all();
     Counts {
         instances: number(instances.len()),
-        ready_instances: number(instances.iter().filter(ready).count()),
+        ready_instances: number(
+            instances
+                .iter()
+                .filter(|instance| instance.takes_tasks())
+                .count(),
+        ),
         running: in_state(|state| state == TaskState::Running),
         pending: in_state(|state| state < TaskState::Running),
         services: number(
@@ -253,19 +251,13 @@ async fn report(
     let before = cluster.status.clone().unwrap_or_default();
     let mut conditions = before.conditions.to_vec();
     let generation = cluster.metadata.generation;
-    for (kind, holds) in [(READY, ready), (RECONCILING, !ready), (STALLED, false)] {
-        conditions::set(
-            &mut conditions,
-            condition(
-                kind,
-                holds,
-                reason,
-                message,
-                generation,
-                context.clock.now(),
-            ),
-        );
-    }
+    let progress = Progress {
+        ready,
+        stalled: false,
+        reason,
+        message,
+    };
+    conditions::set_progress(&mut conditions, progress, generation, context.clock.now());
     let status = EcsClusterStatus {
         observed_generation: generation.unwrap_or(0),
         registered_container_instances_count: counts.instances,

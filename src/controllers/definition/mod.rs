@@ -16,10 +16,7 @@ use super::cache::key_of;
 use super::context::{Context, RESYNC};
 use super::world::World;
 use super::writes::{Created, Error, api_of, apply_status, create, delete, doing};
-use crate::api::bounded::Str;
-use crate::api::conditions::{
-    self, READY, RECONCILING, STALLED, WITHOUT_EFFECT, condition, reason,
-};
+use crate::api::conditions::{self, Progress, READY, reason};
 use crate::api::parse;
 use crate::api::task_definition::{
     RevisionStatus, TaskDefinition, TaskDefinitionRevision, TaskDefinitionRevisionSpec,
@@ -226,11 +223,7 @@ async fn report(
         observed_generation: generation.unwrap_or(0),
         revision,
         task_definition: revision.map(|number| ids::revision_name(&family, number).as_str().into()),
-        without_effect: without_effect
-            .iter()
-            .map(|text| Str::cut(text))
-            .collect::<Vec<_>>()
-            .into(),
+        without_effect: parse::listed(&without_effect),
         conditions: before.conditions.clone(),
     };
     let (ready, stalled, why, message) = match verdict {
@@ -250,26 +243,14 @@ async fn report(
     };
     let told =
         conditions::get(&before.conditions, READY).is_some_and(|ready| ready.message == message);
-    let mut set = |kind, holds: bool, reason: &str, message: &str| {
-        conditions::set(
-            &mut status.conditions,
-            condition(kind, holds, reason, message, generation, now),
-        );
+    let progress = Progress {
+        ready,
+        stalled,
+        reason: why,
+        message: &message,
     };
-    set(READY, ready, why, &message);
-    set(RECONCILING, !ready && !stalled, why, &message);
-    set(STALLED, stalled, why, &message);
-    let effect = if without_effect.is_empty() {
-        reason::ALL_FIELDS_CARRIED_OUT
-    } else {
-        reason::FIELDS_WITHOUT_EFFECT
-    };
-    set(
-        WITHOUT_EFFECT,
-        !without_effect.is_empty(),
-        effect,
-        &without_effect.join("; "),
-    );
+    conditions::set_progress(&mut status.conditions, progress, generation, now);
+    conditions::set_without_effect(&mut status.conditions, &without_effect, generation, now);
     if stalled && !told {
         context.tell(definition, true, why, &message).await;
     }
@@ -358,11 +339,7 @@ pub async fn reconcile_revision(
         parse::without_effect(Body::RegisterTaskDefinition, &revision.spec.definition);
     let status = TaskDefinitionRevisionStatus {
         status: Some(state),
-        without_effect: without_effect
-            .iter()
-            .map(|text| Str::cut(text))
-            .collect::<Vec<_>>()
-            .into(),
+        without_effect: parse::listed(&without_effect),
     };
     if revision.status.as_ref() != Some(&status) {
         let api: Api<TaskDefinitionRevision> = api_of(&context.client, revision.namespace());

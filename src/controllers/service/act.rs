@@ -216,14 +216,9 @@ fn adopt_or_report(
     if ours {
         return;
     }
-    let slot = wanted
-        .spec
-        .extensions
-        .as_ref()
-        .and_then(|extensions| extensions.service.clone());
-    if let Some(TaskService { slot, attempt, .. }) = slot {
+    if let Some(TaskService { slot, attempt, .. }) = wanted.service() {
         let uid = service.uid().unwrap_or_default();
-        context.unreported(&uid, |unreported| unreported.burned.insert(slot, attempt));
+        context.unreported(&uid, |unreported| unreported.burned.insert(*slot, *attempt));
     }
     done.events.push(ServiceEvent::NameTaken {
         name: wanted.name_any(),

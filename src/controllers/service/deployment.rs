@@ -225,6 +225,10 @@ pub(super) async fn collect(
             revision.namespace() == service.namespace() && revision.spec.service_uid == uid.as_str()
         })
         .collect();
+    let surplus = known.len().saturating_sub(SNAPSHOTS_KEPT);
+    if surplus == 0 {
+        return Ok(());
+    }
     known.sort_by_key(|revision| revision.spec.number);
     let status = service.status.clone().unwrap_or_default();
     let records = [
@@ -239,20 +243,12 @@ pub(super) async fn collect(
         .deployments
         .iter()
         .map(|deployment| deployment.service_revision.to_string());
-    let running = scene.objects.values().filter_map(|task| {
-        Some(
-            task.spec
-                .extensions
-                .as_ref()?
-                .service
-                .as_ref()?
-                .service_revision
-                .to_string(),
-        )
-    });
+    let running = scene
+        .objects
+        .values()
+        .filter_map(|task| Some(task.service()?.service_revision.to_string()));
     let used: BTreeSet<String> = recorded.chain(deployed).chain(running).collect();
     let api: Api<EcsServiceRevision> = api_of(&context.client, service.namespace());
-    let surplus = known.len().saturating_sub(SNAPSHOTS_KEPT);
     for revision in known
         .iter()
         .take(surplus)

@@ -116,15 +116,7 @@ pub(super) fn tasks_of(context: &Context, service: &EcsService) -> BTreeMap<Stri
 
 /// UID of the service that a task was made for.
 pub(super) fn service_uid(task: &EcsTask) -> Option<&str> {
-    Some(
-        task.spec
-            .extensions
-            .as_ref()?
-            .service
-            .as_ref()?
-            .uid
-            .as_str(),
-    )
+    task.service().map(|service| service.uid.as_str())
 }
 
 fn cluster_of(context: &Context, service: &EcsService) -> Result<Arc<EcsCluster>, Obstacle> {
@@ -246,7 +238,7 @@ fn snapshot(
     presence: &BTreeMap<String, Presence>,
     policy: DisconnectPolicy,
 ) -> Option<Task> {
-    let service = task.spec.extensions.as_ref()?.service.as_ref()?;
+    let service = task.service()?;
     let instance = task.instance()?;
     let status = task.status.as_ref();
     let definition = context.definitions.get(

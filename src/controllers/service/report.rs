@@ -13,9 +13,7 @@ use super::deployment::Current;
 use super::events;
 use super::observe::{Obstacle, Scene, desired};
 use crate::api::bounded::Str;
-use crate::api::conditions::{
-    self, READY, RECONCILING, STALLED, WITHOUT_EFFECT, condition, reason,
-};
+use crate::api::conditions::{self, Progress, READY, reason};
 use crate::api::names;
 use crate::api::parse;
 use crate::api::service::{
@@ -35,9 +33,6 @@ const BETWEEN_WRITES: Duration = Duration::from_millis(500);
 /// `rolloutStateReason` of a deployment that goes on.
 pub(super) fn in_progress(deployment: &str) -> String {
     format!("ECS deployment {deployment} in progress.")
-        .chars()
-        .take(1024)
-        .collect()
 }
 
 /// Writes what a pass saw and did. `Some` when the write was put off.
@@ -336,26 +331,14 @@ fn set_conditions(
 ) {
     let generation = service.metadata.generation;
     status.observed_generation = generation.unwrap_or(0);
-    let reconciling = !verdict.ready && !verdict.stalled;
-    let mut set = |kind: &str, holds: bool, reason: &str, message: &str| {
-        conditions::set(
-            &mut status.conditions,
-            condition(kind, holds, reason, message, generation, now),
-        );
+    let progress = Progress {
+        ready: verdict.ready,
+        stalled: verdict.stalled,
+        reason: verdict.reason,
+        message: &verdict.message,
     };
-    set(READY, verdict.ready, verdict.reason, &verdict.message);
-    set(RECONCILING, reconciling, verdict.reason, &verdict.message);
-    set(STALLED, verdict.stalled, verdict.reason, &verdict.message);
+    conditions::set_progress(&mut status.conditions, progress, generation, now);
     let without_effect = parse::without_effect(Body::CreateService, &service.spec);
-    let (reason, message) = if without_effect.is_empty() {
-        (reason::ALL_FIELDS_CARRIED_OUT, String::new())
-    } else {
-        (reason::FIELDS_WITHOUT_EFFECT, without_effect.join("; "))
-    };
-    set(WITHOUT_EFFECT, !without_effect.is_empty(), reason, &message);
-    status.without_effect = without_effect
-        .iter()
-        .map(|text| Str::cut(text))
-        .collect::<Vec<_>>()
-        .into();
+    conditions::set_without_effect(&mut status.conditions, &without_effect, generation, now);
+    status.without_effect = parse::listed(&without_effect);
 }

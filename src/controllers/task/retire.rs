@@ -38,12 +38,7 @@ pub(super) async fn collect(
 }
 
 fn is_newest_attempt(context: &Context, task: &EcsTask) -> bool {
-    let Some(mine) = task
-        .spec
-        .extensions
-        .as_ref()
-        .and_then(|extensions| extensions.service.as_ref())
-    else {
+    let Some(mine) = task.service() else {
         return false;
     };
     let key = (task.namespace().unwrap_or_default(), mine.name.to_string());
@@ -59,16 +54,11 @@ fn is_newest_attempt(context: &Context, task: &EcsTask) -> bool {
     lives
         && !context.world.tasks.all().iter().any(|other| {
             other.namespace() == task.namespace()
-                && other
-                    .spec
-                    .extensions
-                    .as_ref()
-                    .and_then(|extensions| extensions.service.as_ref())
-                    .is_some_and(|other| {
-                        other.uid == mine.uid
-                            && other.deployment == mine.deployment
-                            && other.slot == mine.slot
-                            && other.attempt > mine.attempt
-                    })
+                && other.service().is_some_and(|other| {
+                    other.uid == mine.uid
+                        && other.deployment == mine.deployment
+                        && other.slot == mine.slot
+                        && other.attempt > mine.attempt
+                })
         })
 }

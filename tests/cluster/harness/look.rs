@@ -42,7 +42,7 @@ impl Scene {
     pub(crate) async fn tasks(&self, service: &str) -> Result<Vec<EcsTask>, String> {
         let tasks = self.api::<EcsTask>().list(&ListParams::default()).await;
         let mut tasks = tasks.map_err(|error| error.to_string())?.items;
-        tasks.retain(|task| service_of(task) == Some(service));
+        tasks.retain(|task| task.service_name() == Some(service));
         Ok(tasks)
     }
 
@@ -288,12 +288,6 @@ impl Scene {
         })
         .await
     }
-}
-
-/// The service that a task belongs to.
-pub(crate) fn service_of(task: &EcsTask) -> Option<&str> {
-    let service = task.spec.extensions.as_ref()?.service.as_ref()?;
-    Some(service.name.as_str())
 }
 
 /// Where a task's first port is reached.
