@@ -24,6 +24,7 @@ use crate::api::container_instance::{
 use crate::api::names;
 use crate::domain::resources::{CPU_UNITS_PER_CORE, Capacity};
 use crate::platform::clock::Clock;
+use crate::platform::watching;
 use crate::runtime::EngineInfo;
 
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -150,7 +151,7 @@ pub async fn keep_reported(
     let guarded: Api<DeserializeGuard<ContainerInstance>> = Api::all(client);
     let config = watcher::Config::default().fields(&format!("metadata.name={}", identity.name));
     let mut objects = watcher(guarded, config)
-        .default_backoff()
+        .backoff(watching::backoff())
         .applied_objects()
         .boxed();
     let mut object: Option<ContainerInstance> = None;

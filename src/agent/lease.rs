@@ -1,23 +1,29 @@
-//! The heartbeat of an instance: a Lease that is renewed every ten seconds, whatever Docker does meanwhile.
+//! The heartbeat of an instance, and the claim to it: a Lease that is renewed every ten seconds, whatever Docker does
+//! meanwhile.
 //!
-//! Liveness: as long as this process runs and reaches the API, the Lease is never older than one interval and one
-//! call. It says nothing of the engine: that is in the instance's status.
+//! # Guarantees
+//! As long as this process runs and reaches the API, the Lease is never older than one interval and one call. It says
+//! nothing of the engine: that is in the instance's status. Of two agents of one instance (a pod that somebody took
+//! from its `DaemonSet`, say) only the one that holds the Lease touches the engine or writes a status.
+//!
+//! # Caveats
+//! An agent that cannot reach the API goes on with what it knows, for days if need be: nothing new can be asked of
+//! another one meanwhile, and both would keep the same containers by the same names.
 
 use std::time::Duration;
 
-use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
-use kube::api::PostParams;
-use kube::{Api, Client};
+use kube::Client;
 use tracing::{info, warn};
 
 use crate::api::names;
 use crate::platform::clock::Clock;
+use crate::platform::lease::{Candidate, Claim, Holder};
 
 const INTERVAL: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_secs(2);
 const DEADLINE: Duration = Duration::from_secs(5);
-const LEASE_SECONDS: i32 = 30;
+/// How long another agent of the same instance waits for the next renewal.
+const LEASE_DURATION: Duration = Duration::from_secs(30);
 
 /// Whose heartbeat this is.
 #[derive(Debug, Clone)]
@@ -26,96 +32,95 @@ pub struct Heartbeat {
     pub instance: String,
     /// Namespace of the Lease.
     pub namespace: String,
-    /// Name of this pod.
+    /// Name of this pod. An agent that is started again in the same pod goes on at once.
     pub holder: String,
 }
 
-/// Renews the Lease for ever.
-pub async fn beat(heartbeat: Heartbeat, client: Client, clock: Clock) {
-    let leases: Api<Lease> = Api::namespaced(client, &heartbeat.namespace);
-    let mut held = None;
-    let mut fails = 0_u32;
-    loop {
-        let renewal =
-            tokio::time::timeout(DEADLINE, renew(&leases, &heartbeat, held.take(), clock)).await;
-        let pause = match renewal {
-            Ok(Ok(lease)) => {
-                if fails > 0 {
-                    info!(fails, "lease renewed again");
+/// The heartbeat as it beats.
+pub struct Heart {
+    claim: Claim,
+    fails: u32,
+}
+
+impl Heart {
+    /// Nothing is claimed yet.
+    pub fn new(heartbeat: Heartbeat, client: Client, clock: Clock) -> Self {
+        let candidate = Candidate {
+            lease: names::instance_lease(&heartbeat.instance),
+            namespace: heartbeat.namespace,
+            identity: heartbeat.holder,
+            duration: LEASE_DURATION,
+        };
+        Self {
+            claim: Claim::new(client, candidate, clock),
+            fails: 0,
+        }
+    }
+
+    /// Returns when this agent is the one of its instance.
+    pub async fn begin(&mut self) {
+        let mut told = None;
+        loop {
+            match self.attempt().await {
+                Some(Holder::Us) => return,
+                Some(Holder::Other(other)) if told.as_ref() != Some(&other) => {
+                    warn!(
+                        holder = other,
+                        "another agent has this instance: waiting until it ends"
+                    );
+                    told = Some(other);
                 }
-                fails = 0;
-                held = Some(lease);
-                INTERVAL
+                Some(Holder::Other(_)) | None => {}
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    /// Renews the Lease. Returns when another agent has taken it, with that one's name.
+    pub async fn beat(&mut self) -> String {
+        let mut pause = INTERVAL;
+        loop {
+            tokio::time::sleep(pause).await;
+            pause = match self.attempt().await {
+                Some(Holder::Us) => INTERVAL,
+                Some(Holder::Other(other)) => return other,
+                None => RETRY,
+            };
+        }
+    }
+
+    /// Lets another agent go on at once.
+    pub async fn end(&mut self) {
+        // The process ends: who wants the instance next must wait if this takes too long.
+        if tokio::time::timeout(RETRY, self.claim.release())
+            .await
+            .is_err()
+        {
+            warn!("no answer in time to the release of the lease");
+        }
+    }
+
+    async fn attempt(&mut self) -> Option<Holder> {
+        match tokio::time::timeout(DEADLINE, self.claim.attempt()).await {
+            Ok(Ok(holder)) => {
+                if self.fails > 0 {
+                    info!(fails = self.fails, "lease reached again");
+                }
+                self.fails = 0;
+                return Some(holder);
             }
             Ok(Err(error)) => {
-                fails += 1;
-                warn!(%error, fails, "cannot renew the lease");
-                RETRY
+                self.fails += 1;
+                warn!(%error, fails = self.fails, "cannot renew the lease");
             }
             Err(_) => {
-                fails += 1;
-                warn!(fails, "no answer in time to the renewal of the lease");
-                RETRY
+                self.fails += 1;
+                warn!(
+                    fails = self.fails,
+                    "no answer in time to the renewal of the lease"
+                );
             }
-        };
-        tokio::time::sleep(pause).await;
+        }
+        None
     }
-}
-
-/// One renewal: a PUT over what was held, or a look and a PUT or POST where that is not known.
-async fn renew(
-    leases: &Api<Lease>,
-    heartbeat: &Heartbeat,
-    held: Option<Lease>,
-    clock: Clock,
-) -> Result<Lease, kube::Error> {
-    let name = names::instance_lease(&heartbeat.instance);
-    let found = match held {
-        Some(lease) => Some(lease),
-        None => leases.get_opt(&name).await?,
-    };
-    let transitions = found
-        .as_ref()
-        .and_then(|lease| lease.spec.as_ref()?.lease_transitions);
-    let spec = LeaseSpec {
-        holder_identity: Some(heartbeat.holder.clone()),
-        lease_duration_seconds: Some(LEASE_SECONDS),
-        renew_time: Some(MicroTime(clock.now())),
-        acquire_time: found
-            .as_ref()
-            .and_then(|lease| acquired(lease, &heartbeat.holder))
-            .or_else(|| Some(MicroTime(clock.now()))),
-        lease_transitions: transitions,
-        ..LeaseSpec::default()
-    };
-    if let Some(lease) = found {
-        return leases
-            .replace(
-                &name,
-                &PostParams::default(),
-                &Lease {
-                    spec: Some(spec),
-                    ..lease
-                },
-            )
-            .await;
-    }
-    let metadata = ObjectMeta {
-        name: Some(name),
-        ..ObjectMeta::default()
-    };
-    leases
-        .create(
-            &PostParams::default(),
-            &Lease {
-                metadata,
-                spec: Some(spec),
-            },
-        )
-        .await
-}
-
-fn acquired(lease: &Lease, holder: &str) -> Option<MicroTime> {
-    let spec = lease.spec.as_ref()?;
-    (spec.holder_identity.as_deref() == Some(holder)).then(|| spec.acquire_time.clone())?
 }

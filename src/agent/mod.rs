@@ -26,7 +26,7 @@ use crate::runtime::Engine;
 use crate::runtime::docker::Docker;
 use engine::EngineState;
 use instance::Identity;
-use lease::Heartbeat;
+use lease::{Heart, Heartbeat};
 use metrics::Metrics;
 
 /// What an agent is told from outside.
@@ -48,8 +48,22 @@ pub fn engine_at(socket: &Path) -> Arc<dyn Engine> {
     Arc::new(Docker::at(socket))
 }
 
+/// Why an agent ended without being told to.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The part that runs tasks failed.
+    #[error("cannot run tasks any more")]
+    Driver(#[from] driver::Error),
+    /// Another agent has taken the instance over.
+    #[error("agent {0} has taken this instance over")]
+    Superseded(String),
+}
+
 /// Runs an agent until `shutdown`. Its parts run side by side in this one future; the end of any of them is the end
 /// of all.
+///
+/// # Errors
+/// When a part of it failed, or another agent has taken the instance.
 pub async fn run(
     settings: Settings,
     client: Client,
@@ -57,7 +71,12 @@ pub async fn run(
     metrics: Metrics,
     clock: Clock,
     shutdown: CancellationToken,
-) -> Result<(), driver::Error> {
+) -> Result<(), Error> {
+    let mut heart = Heart::new(settings.heartbeat, client.clone(), clock);
+    tokio::select! {
+        () = shutdown.cancelled() => return Ok(()),
+        () = heart.begin() => {}
+    }
     let (sender, state) = watch::channel(EngineState::default());
     let driver = driver::run(
         settings.driver,
@@ -68,11 +87,13 @@ pub async fn run(
         clock,
         shutdown.clone(),
     );
-    tokio::select! {
+    let ended = tokio::select! {
         () = shutdown.cancelled() => Ok(()),
         () = engine::look_after(engine, settings.socket, sender) => Ok(()),
-        () = instance::keep_reported(settings.identity, client.clone(), state, clock) => Ok(()),
-        () = lease::beat(settings.heartbeat, client, clock) => Ok(()),
-        ended = driver => ended,
-    }
+        () = instance::keep_reported(settings.identity, client, state, clock) => Ok(()),
+        other = heart.beat() => Err(Error::Superseded(other)),
+        ended = driver => ended.map_err(Error::from),
+    };
+    heart.end().await;
+    ended
 }

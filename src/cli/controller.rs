@@ -19,7 +19,8 @@ use crate::controllers::{self};
 use crate::platform::client::guarded;
 use crate::platform::clock::Clock;
 use crate::platform::http::{self, Readiness};
-use crate::platform::leader::{Candidate, Leadership, elect};
+use crate::platform::leader::{self, Leadership, elect};
+use crate::platform::lease::{Candidate, Claim};
 use crate::platform::shutdown;
 
 /// Arguments of `controller`.
@@ -110,10 +111,10 @@ async fn lead_or_follow(arguments: ControllerArguments) -> anyhow::Result<()> {
         namespace: arguments.lease_namespace.clone(),
         lease: "ecs-operator-controller".to_owned(),
         identity: arguments.identity.clone(),
+        duration: leader::LEASE_DURATION,
     };
     let election = elect(
-        guarded(config, None)?,
-        candidate,
+        Claim::new(guarded(config, None)?, candidate, clock),
         leadership,
         leading.clone(),
         stop.clone(),

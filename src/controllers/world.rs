@@ -23,6 +23,7 @@ use crate::api::container_instance::ContainerInstance;
 use crate::api::service::{EcsService, EcsServiceRevision};
 use crate::api::task::EcsTask;
 use crate::api::task_definition::{TaskDefinition, TaskDefinitionRevision};
+use crate::platform::watching;
 
 /// What the leader knows.
 pub struct World {
@@ -245,7 +246,9 @@ async fn follow<K>(
 ) where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
-    let mut events = watcher(api, Config::default()).default_backoff().boxed();
+    let mut events = watcher(api, Config::default())
+        .backoff(watching::backoff())
+        .boxed();
     let mut before = cache.unconfirmed();
     loop {
         let event = match events.try_next().await {

@@ -4,5 +4,7 @@ pub mod client;
 pub mod clock;
 pub mod http;
 pub mod leader;
+pub mod lease;
 pub mod shutdown;
 pub mod telemetry;
+pub mod watching;

@@ -9,7 +9,6 @@ use ecs_operator::controllers::world::{self, Queues};
 use ecs_operator::controllers::{self};
 use ecs_operator::platform::clock::Clock;
 use ecs_operator::testing::api::FakeApi;
-use kube::Client;
 use kube::runtime::events::{Recorder, Reporter};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -21,7 +20,6 @@ const OURS: &str = "/apis/ecs-operator.io/v1alpha1";
 /// See the module. Everything ends when it is dropped.
 pub(crate) struct Scene {
     pub(crate) api: FakeApi,
-    client: Client,
     agents: Arc<Mutex<Agents>>,
     stop: CancellationToken,
     _running: JoinSet<()>,
@@ -41,17 +39,11 @@ impl Scene {
         let api = FakeApi::new();
         let stop = CancellationToken::new();
         let mut running = JoinSet::new();
-        let scene_client = api.client_of("person");
         let agents = Arc::new(Mutex::new(Agents::default()));
-        running.spawn(act_as_agents(
-            api.client_of("agents"),
-            api.clone(),
-            Arc::clone(&agents),
-        ));
+        running.spawn(act_as_agents(api.clone(), Arc::clone(&agents)));
         control(&api, &stop, &mut running);
         let scene = Self {
             api,
-            client: scene_client,
             agents,
             stop,
             _running: running,
@@ -98,20 +90,7 @@ impl Scene {
 
     /// Creates or changes any object, status included, as a person would with all rights.
     pub(crate) async fn apply(&self, object: &Value) {
-        let path = path_of(object);
-        let mut parts = vec![(path.clone(), object.clone())];
-        if object.get("status").is_some() {
-            parts.push((format!("{path}/status"), object.clone()));
-        }
-        for (path, body) in parts {
-            send(
-                &self.client,
-                "PATCH",
-                &format!("{path}?fieldManager=person&force=true"),
-                &body,
-            )
-            .await;
-        }
+        self.api.apply(object).await;
     }
 
     pub(crate) async fn scale(&self, name: &str, count: i32) {
@@ -119,13 +98,8 @@ impl Scene {
     }
 
     pub(crate) async fn delete_service(&self, name: &str) {
-        send(
-            &self.client,
-            "DELETE",
-            &format!("{OURS}/namespaces/shop/ecsservices/{name}"),
-            &json!({}),
-        )
-        .await;
+        let path = format!("{OURS}/namespaces/shop/ecsservices/{name}");
+        self.api.delete(&path).await;
     }
 
     pub(crate) fn find_service(&self, name: &str) -> Option<Value> {
@@ -238,7 +212,7 @@ fn control(api: &FakeApi, stop: &CancellationToken, running: &mut JoinSet<()>) {
 }
 
 /// Agents that renew their Leases, start what is bound to them, and stop what is told to stop.
-async fn act_as_agents(client: Client, api: FakeApi, agents: Arc<Mutex<Agents>>) {
+async fn act_as_agents(api: FakeApi, agents: Arc<Mutex<Agents>>) {
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let (nodes, starts_fail) = {
@@ -259,13 +233,7 @@ async fn act_as_agents(client: Client, api: FakeApi, agents: Arc<Mutex<Agents>>)
                 "metadata": {"name": format!("instance-{node}"), "namespace": AGENTS},
                 "spec": {"holderIdentity": node, "renewTime": now},
             });
-            send(
-                &client,
-                "PATCH",
-                &format!("{}?fieldManager=agent&force=true", path_of(&lease)),
-                &lease,
-            )
-            .await;
+            api.apply(&lease).await;
             let instance = format!("{OURS}/containerinstances/{node}");
             if api.object(&instance).is_some() {
                 let report = json!({
@@ -276,13 +244,7 @@ async fn act_as_agents(client: Client, api: FakeApi, agents: Arc<Mutex<Agents>>)
                         "registeredResources": {"cpu": 4096, "memory": 1024, "pids": 32768},
                     }},
                 });
-                send(
-                    &client,
-                    "PATCH",
-                    &format!("{instance}/status?fieldManager=agent&force=true"),
-                    &report,
-                )
-                .await;
+                api.apply_status(&report).await;
             }
         }
         for task in api.all(&format!("{OURS}/ecstasks")) {
@@ -298,8 +260,7 @@ async fn act_as_agents(client: Client, api: FakeApi, agents: Arc<Mutex<Agents>>)
                     "metadata": {"name": task["metadata"]["name"], "namespace": task["metadata"]["namespace"]},
                     "status": status,
                 });
-                let path = format!("{}/status?fieldManager=agent&force=true", path_of(&report));
-                send(&client, "PATCH", &path, &report).await;
+                api.apply_status(&report).await;
             }
         }
     }
@@ -334,23 +295,6 @@ fn next_status(task: &Value, starts_fail: bool, now: &str) -> Option<Value> {
     Some(status)
 }
 
-async fn send(client: &Client, method: &str, path: &str, body: &Value) {
-    let request = http::Request::builder()
-        .method(method)
-        .uri(path)
-        .header(
-            "content-type",
-            if method == "PATCH" {
-                "application/apply-patch+yaml"
-            } else {
-                "application/json"
-            },
-        )
-        .body(serde_json::to_vec(body).unwrap())
-        .unwrap();
-    let _: Value = client.request(request).await.unwrap_or_default();
-}
-
 fn node(name: &str, ready: &str) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Node",
@@ -379,21 +323,4 @@ pub(crate) fn service(name: &str, desired: i32) -> Value {
         "metadata": {"name": name, "namespace": "shop"},
         "spec": {"cluster": "default", "taskDefinition": name, "desiredCount": desired},
     })
-}
-
-fn path_of(object: &Value) -> String {
-    let kind = object["kind"].as_str().unwrap();
-    let group = match object["apiVersion"].as_str().unwrap() {
-        "v1" => "/api/v1".to_owned(),
-        group => format!("/apis/{group}"),
-    };
-    let namespace = object["metadata"]["namespace"]
-        .as_str()
-        .map(|name| format!("/namespaces/{name}"))
-        .unwrap_or_default();
-    format!(
-        "{group}{namespace}/{}s/{}",
-        kind.to_lowercase(),
-        object["metadata"]["name"].as_str().unwrap()
-    )
 }

@@ -14,6 +14,7 @@ use crate::agent::wanted;
 use crate::api::names;
 use crate::api::task::{EcsTask, EcsTaskStatus};
 use crate::api::task_definition::{TaskDefinitionRevision, TaskDefinitionSpec};
+use crate::platform::watching;
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -24,7 +25,7 @@ pub(super) type TaskEvent = Result<watcher::Event<DeserializeGuard<EcsTask>>, wa
 pub(super) fn watch_tasks(client: Client, instance: &str) -> BoxStream<'static, TaskEvent> {
     let tasks: Api<DeserializeGuard<EcsTask>> = Api::all(client);
     let config = watcher::Config::default().fields(&format!("spec.containerInstance={instance}"));
-    watcher(tasks, config).default_backoff().boxed()
+    watcher(tasks, config).backoff(watching::backoff()).boxed()
 }
 
 /// What was found under the name of a definition.

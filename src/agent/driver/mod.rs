@@ -8,7 +8,7 @@
 //! **Guarantees.** One call at a time for each container; one status write at a time for each task, of the newest
 //! report only; nothing of a task that a fresh list of the API knows is ever removed but by that task's own step.
 //!
-//! **Assumptions.** One agent for each instance. Containers with this instance's label were made by its agents.
+//! **Assumptions.** One agent for each instance, which [`super::lease`] sees to. Containers with this instance's label were made by its agents.
 //!
 //! **Caveats.** Calls that are under way when the agent ends may still take effect; the next agent finds out.
 

@@ -5,8 +5,18 @@ use std::collections::BTreeSet;
 use super::Instance;
 use crate::domain::resources::{Demand, Held, HostPort};
 
-/// The ports that tasks without a fixed one get: Linux's usual ephemeral range, as ECS's agent uses.
-const RANGE: std::ops::RangeInclusive<u16> = 32768..=60999;
+/// The ports that tasks without a fixed one get: the dynamic range that ECS documents for instances whose own one is not
+/// known.
+const RANGE: std::ops::RangeInclusive<u16> = 49153..=65535;
+
+/// Where it begins. Linux gives the ports below to outgoing connections, of which any may be in use at any moment without
+/// that the controller could know.
+const FIRST: u16 = 61000;
+
+/// All of the range, those first that are likely to be free.
+fn range() -> impl Iterator<Item = u16> {
+    (FIRST..=*RANGE.end()).chain((*RANGE.start()..FIRST).rev())
+}
 
 /// Dynamic ports that any instance uses, so that few distinct ports serve many tasks.
 pub(super) fn in_use(instances: &[Instance]) -> BTreeSet<HostPort> {
@@ -18,7 +28,7 @@ pub(super) fn in_use(instances: &[Instance]) -> BTreeSet<HostPort> {
         .collect()
 }
 
-/// One free port for each of the demand's dynamic ones: first among `preferred`, then the lowest free one.
+/// One free port for each of the demand's dynamic ones: first among `preferred`, then the next free one.
 pub(super) fn choose(
     held: &Held,
     demand: &Demand,
@@ -31,7 +41,7 @@ pub(super) fn choose(
             .iter()
             .copied()
             .filter(|port| port.protocol == *protocol)
-            .chain(RANGE.map(|port| HostPort {
+            .chain(range().map(|port| HostPort {
                 protocol: *protocol,
                 port,
             }));

@@ -42,6 +42,10 @@ impl Faults {
         Some(*fault)
     }
 
+    pub(super) fn forget(&mut self) {
+        self.rules.clear();
+    }
+
     pub(super) const fn cut(&mut self) {
         self.cuts += 1;
     }

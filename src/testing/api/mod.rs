@@ -21,6 +21,7 @@ mod apply;
 mod faults;
 mod json_patch;
 mod object;
+mod person;
 mod record;
 mod route;
 mod selector;
@@ -169,6 +170,11 @@ impl FakeApi {
         matching: impl Fn(&Request) -> bool + Send + 'static,
     ) {
         self.lock().faults.add(times, fault, Box::new(matching));
+    }
+
+    /// Ends what [`Self::fail`] began.
+    pub fn mend(&self) {
+        self.lock().faults.forget();
     }
 
     /// Ends every open watch, as a server that restarts does.

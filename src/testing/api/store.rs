@@ -116,7 +116,8 @@ impl Store {
     /// A UID that no other object has: the same in every run.
     pub(super) fn new_uid(&mut self) -> String {
         self.made += 1;
-        format!("00000000-0000-4000-8000-{:012x}", self.made)
+        // Names derive from the first twelve digits.
+        format!("{:08x}-0000-4000-8000-000000000000", self.made)
     }
 
     /// Stores `object`, and gives it the next version.

@@ -1,4 +1,4 @@
-//! Who leads, judged from one look at the Lease. Only time of this process's own monotonic clock counts: a record of
+//! Who holds a Lease, judged from one look at the Lease. Only time of this process's own monotonic clock counts: a record of
 //! somebody else is dead when it has not changed for as long as it promised, since *we* first saw it.
 
 use std::time::Duration;
@@ -6,11 +6,11 @@ use std::time::Duration;
 /// What a Lease says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Record {
-    /// Who leads; empty after a release.
+    /// Who holds it; empty after a release.
     pub holder: String,
     /// Changes with each renewal.
     pub renewal: String,
-    /// How long the holder leads without renewing.
+    /// How long the holder counts on it without renewing.
     pub duration: Duration,
 }
 
@@ -40,11 +40,11 @@ impl Observed {
 /// What to do about a Lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Nobody leads: try to.
+    /// Nobody holds it: try to.
     Acquire,
-    /// We lead: say so again.
+    /// We hold it: say so again.
     Renew,
-    /// Somebody else leads.
+    /// Somebody else does.
     Follow,
 }
 

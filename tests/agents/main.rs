@@ -1,0 +1,136 @@
+//! The real agent on an engine and an API server in memory, under paused time.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what cannot be read fails the test"
+)]
+
+mod scene;
+
+use std::time::Duration;
+
+use ecs_operator::testing::api::{Fault, Verb};
+use scene::Scene;
+
+#[tokio::test(start_paused = true)]
+async fn a_task_runs_until_it_is_told_to_stop_and_says_how_it_ended() {
+    let scene = Scene::start().await;
+    let _agent = scene.agent("agent-a");
+    scene.run_task("one").await;
+    scene.until("one", "RUNNING").await;
+    assert_eq!(scene.live(), 1);
+    scene.stop_task("one").await;
+    scene.until("one", "STOPPED").await;
+    let status = scene.status("one");
+    assert_eq!(scene.live(), 0);
+    assert_eq!(status["stopCode"], "UserInitiated");
+    assert_eq!(status["stoppedReason"], "enough");
+    assert_eq!(status["containers"][0]["exitCode"], 143);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_is_killed_and_started_again_in_its_pod_goes_on_at_once_and_restarts_nothing()
+{
+    let scene = Scene::start().await;
+    let first = scene.agent("agent-a");
+    scene.run_task("one").await;
+    scene.until("one", "RUNNING").await;
+    first.kill();
+    let began = tokio::time::Instant::now();
+    let _second = scene.agent("agent-a");
+    scene.run_task("two").await;
+    scene.until("two", "RUNNING").await;
+    assert!(began.elapsed() < Duration::from_secs(5));
+    assert_eq!((scene.starts(), scene.live()), (2, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_agents_of_one_instance_the_second_waits_until_the_first_ends() {
+    let scene = Scene::start().await;
+    let first = scene.agent("agent-a");
+    scene.run_task("one").await;
+    scene.until("one", "RUNNING").await;
+    scene.api.forget();
+    let second = scene.agent("agent-b");
+    for task in ["two", "three"] {
+        scene.run_task(task).await;
+        scene.until(task, "RUNNING").await;
+        tokio::time::sleep(Duration::from_mins(2)).await;
+    }
+    assert_eq!(scene.writers(), ["agent-a"]);
+    first.stop().await;
+    scene.api.forget();
+    let began = tokio::time::Instant::now();
+    scene.run_task("four").await;
+    scene.until("four", "RUNNING").await;
+    assert!(
+        began.elapsed() < Duration::from_secs(5),
+        "a release is seen soon"
+    );
+    assert_eq!(scene.writers(), ["agent-b"]);
+    assert_eq!((scene.starts(), scene.live()), (4, 4));
+    second.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_was_cut_off_while_another_took_over_ends() {
+    let scene = Scene::start().await;
+    let first = scene.agent("agent-a");
+    scene.run_task("one").await;
+    scene.until("one", "RUNNING").await;
+    scene.api.isolate("agent-a");
+    let _second = scene.agent("agent-b");
+    scene.run_task("two").await;
+    scene.until("two", "RUNNING").await;
+    scene.api.heal("agent-a");
+    assert_eq!(
+        first.end().await,
+        "agent agent-b has taken this instance over"
+    );
+    assert_eq!((scene.starts(), scene.live()), (2, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_of_the_api_touches_no_container_and_what_was_asked_meanwhile_is_done_soon_after()
+{
+    let scene = Scene::start().await;
+    let _agent = scene.agent("agent-a");
+    scene.run_task("one").await;
+    scene.run_task("two").await;
+    scene.until("one", "RUNNING").await;
+    scene.until("two", "RUNNING").await;
+    scene.api.fail(usize::MAX, Fault::Refused, |request| {
+        request.actor == "agent-a"
+    });
+    scene.api.cut_watches();
+    tokio::time::sleep(Duration::from_mins(10)).await;
+    assert_eq!((scene.starts(), scene.live()), (2, 2));
+    scene.stop_task("one").await;
+    scene.run_task("three").await;
+    scene.api.mend();
+    let back = tokio::time::Instant::now();
+    scene.until("one", "STOPPED").await;
+    scene.until("three", "RUNNING").await;
+    assert!(
+        back.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        back.elapsed()
+    );
+    assert_eq!((scene.starts(), scene.live()), (3, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_whose_answer_was_lost_is_written_again() {
+    let scene = Scene::start().await;
+    scene.api.fail(3, Fault::AnswerLost, |request| {
+        request.verb == Verb::Patch && request.resource == "ecstasks" && request.actor == "agent-a"
+    });
+    let _agent = scene.agent("agent-a");
+    scene.run_task("one").await;
+    scene.until("one", "RUNNING").await;
+    scene.stop_task("one").await;
+    scene.until("one", "STOPPED").await;
+    assert_eq!((scene.starts(), scene.live()), (1, 0));
+}

@@ -1,0 +1,189 @@
+//! An instance in memory: an engine, an API server, and as many real agents as a test starts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ecs_operator::agent::driver;
+use ecs_operator::agent::instance::{Identity, Size};
+use ecs_operator::agent::lease::Heartbeat;
+use ecs_operator::agent::metrics::Metrics;
+use ecs_operator::agent::wanted::Rules;
+use ecs_operator::agent::{self, Settings};
+use ecs_operator::platform::clock::Clock;
+use ecs_operator::runtime::Engine;
+use ecs_operator::runtime::fake::Fake;
+use ecs_operator::runtime::model::{Deed, ModelEngine, Program};
+use ecs_operator::testing::api::FakeApi;
+use prometheus_client::registry::Registry;
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+const OURS: &str = "/apis/ecs-operator.io/v1alpha1";
+const INSTANCE: &str = "node-1";
+const AGENTS: &str = "ecs-operator-agents";
+const IMAGE: &str = "workload:dev";
+
+pub(crate) struct Scene {
+    pub(crate) api: FakeApi,
+    pub(crate) engine: Arc<Fake>,
+}
+
+/// An agent that runs; it is killed when this is dropped.
+pub(crate) struct Agent {
+    stop: CancellationToken,
+    process: JoinHandle<Result<(), agent::Error>>,
+}
+
+impl Agent {
+    /// SIGTERM, and the end.
+    pub(crate) async fn stop(mut self) {
+        self.stop.cancel();
+        (&mut self.process).await.unwrap().unwrap();
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(self) {
+        drop(self);
+    }
+
+    /// What it says when it ends by itself.
+    pub(crate) async fn end(mut self) -> String {
+        (&mut self.process).await.unwrap().unwrap_err().to_string()
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        self.process.abort();
+    }
+}
+
+impl Scene {
+    /// The instance's object, its engine with one image, and the task definition `web:1` of one container `app`.
+    pub(crate) async fn start() -> Self {
+        let api = FakeApi::new();
+        let program = Program::default();
+        let model = ModelEngine::default()
+            .with_image(IMAGE, program.clone())
+            .with_registry(IMAGE, program);
+        let clock = Clock::starting_at(api.now());
+        let engine = Arc::new(Fake::new(model, move || clock.now()));
+        api.apply(&json!({
+            "apiVersion": "ecs-operator.io/v1alpha1", "kind": "ContainerInstance",
+            "metadata": {"name": INSTANCE}, "spec": {"cluster": "default", "nodeName": INSTANCE},
+        }))
+        .await;
+        api.apply(&json!({
+            "apiVersion": "ecs-operator.io/v1alpha1", "kind": "TaskDefinitionRevision",
+            "metadata": {"name": "web.1", "namespace": "shop"},
+            "spec": {"family": "web", "revision": 1, "definition": {
+                "containerDefinitions": [{"name": "app", "image": IMAGE, "memory": 64}],
+            }},
+        }))
+        .await;
+        Self { api, engine }
+    }
+
+    /// An agent in a pod of this name.
+    pub(crate) fn agent(&self, pod: &str) -> Agent {
+        let settings = Settings {
+            heartbeat: Heartbeat {
+                instance: INSTANCE.into(),
+                namespace: AGENTS.into(),
+                holder: pod.into(),
+            },
+            identity: Identity {
+                name: INSTANCE.into(),
+                ..Identity::default()
+            },
+            driver: driver::Settings {
+                rules: Rules {
+                    instance: INSTANCE.into(),
+                    ..Rules::default()
+                },
+                address: None,
+                size: Size::default(),
+                stopped_tasks_kept: 10,
+            },
+            socket: "/run/docker.sock".into(),
+        };
+        let stop = CancellationToken::new();
+        let engine: Arc<dyn Engine> = Arc::clone(&self.engine) as Arc<dyn Engine>;
+        let process = tokio::spawn(agent::run(
+            settings,
+            self.api.client_of(pod),
+            engine,
+            Metrics::register(&mut Registry::default()),
+            Clock::starting_at(self.api.now()),
+            stop.clone(),
+        ));
+        Agent { stop, process }
+    }
+
+    /// Binds a task of `web:1` to the instance.
+    pub(crate) async fn run_task(&self, name: &str) {
+        self.api.apply(&task(name, &json!({}))).await;
+    }
+
+    /// Tells a task to stop.
+    pub(crate) async fn stop_task(&self, name: &str) {
+        let stop = json!({"stop": {"code": "UserInitiated", "reason": "enough"}});
+        self.api.apply(&task(name, &stop)).await;
+    }
+
+    /// The task's status.
+    pub(crate) fn status(&self, name: &str) -> Value {
+        let path = format!("{OURS}/namespaces/shop/ecstasks/{name}");
+        let task = self.api.object(&path).unwrap_or_default();
+        task["status"].clone()
+    }
+
+    /// Waits, for up to ten minutes, until the task is in this state.
+    pub(crate) async fn until(&self, name: &str, state: &str) {
+        for _ in 0..1200 {
+            if self.status(name)["lastStatus"] == state {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        panic!("{name} is not {state}: {:#}", self.status(name));
+    }
+
+    /// How often containers were started, however that ended.
+    pub(crate) fn starts(&self) -> usize {
+        self.engine.with(|model, _| {
+            let started = |(_, deed): &&(String, Deed)| *deed == Deed::Started;
+            model.deeds().iter().filter(started).count()
+        })
+    }
+
+    /// Containers that run.
+    pub(crate) fn live(&self) -> usize {
+        self.engine.with(|model, _| model.live().len())
+    }
+
+    /// Pods whose agents wrote statuses since the record was begun.
+    pub(crate) fn writers(&self) -> Vec<String> {
+        let writes = self.api.writes();
+        let mut pods: Vec<String> = writes
+            .iter()
+            .filter(|request| request.resource != "leases" && request.actor != "person")
+            .map(|request| request.actor.clone())
+            .collect();
+        pods.dedup();
+        pods
+    }
+}
+
+fn task(name: &str, more: &Value) -> Value {
+    let mut spec =
+        json!({"cluster": "default", "taskDefinition": "web:1", "containerInstance": INSTANCE});
+    for (field, value) in more.as_object().unwrap() {
+        spec[field] = value.clone();
+    }
+    json!({
+        "apiVersion": "ecs-operator.io/v1alpha1", "kind": "EcsTask",
+        "metadata": {"name": name, "namespace": "shop"}, "spec": spec,
+    })
+}
