@@ -69,7 +69,8 @@ async fn check(arguments: &UninstallArguments) -> anyhow::Result<()> {
     bail!(
         "ClusterContainsServicesException: held back, because containers would run on without their controller.\n\
          services: {}\nrunning tasks: {}\ncapacity providers: {}\nclusters: {}\n\
-         Delete them and uninstall again. To have them drained first: helm rollback RELEASE, then \
+         Delete them and uninstall again. To have them drained first: helm rollback RELEASE \
+         with the newest number of helm history RELEASE, then \
          helm upgrade RELEASE --reuse-values --set uninstall.drain=true, then helm uninstall RELEASE",
         list(&services),
         list(&tasks),

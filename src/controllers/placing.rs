@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
 use super::context::Context;
-use super::instance::zone;
+use super::instance::{borrowers, zone};
 use crate::api::bounded::List;
 use crate::api::container_instance::{ContainerInstance, InstanceState};
 use crate::api::parse;
@@ -30,12 +30,14 @@ impl Room {
     /// [`Context::placing`].
     pub(super) async fn observe(context: &Context, cluster: &str) -> Self {
         let presence = context.presence().await;
+        let borrowers = borrowers(context);
         let mut instances: BTreeMap<String, Instance> = context
             .world
             .instances
             .all()
             .into_iter()
             .filter(|instance| instance.spec.cluster == cluster)
+            .filter(|instance| !borrowers.contains_key(&instance.name_any()))
             .map(|instance| (instance.name_any(), offered(context, &instance, &presence)))
             .collect();
         for task in context.world.tasks.all() {

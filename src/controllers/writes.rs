@@ -98,7 +98,8 @@ where
     Api::namespaced(client.clone(), &namespace.unwrap_or_default())
 }
 
-/// Creates an object and takes it into the cache; one that exists is returned for the caller to judge.
+/// Creates an object and takes it into the cache; one that exists is returned for the caller to judge, and so is one that
+/// was made although the answer got lost.
 ///
 /// # Errors
 /// When the API server refuses or does not answer.
@@ -117,7 +118,14 @@ pub async fn create<K: Ours>(
             cache.wrote(found.clone());
             Ok(Created::Exists(found))
         }
-        Err(error) => Err(error),
+        Err(error @ kube::Error::Api(_)) => Err(error),
+        Err(unanswered) => match api.get_opt(&object.name_any()).await {
+            Ok(Some(found)) => {
+                cache.wrote(found.clone());
+                Ok(Created::Exists(found))
+            }
+            Ok(None) | Err(_) => Err(unanswered),
+        },
     }
 }
 

@@ -5,6 +5,7 @@
 //! and carry out what they were told.
 
 pub mod definition;
+pub mod engines;
 pub mod events;
 pub mod fields;
 pub mod ids;

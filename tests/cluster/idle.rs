@@ -21,8 +21,7 @@ async fn an_idle_minute_writes_only_leases_and_changes_nothing_in_docker() {
         scene
             .condition("huge", "Ready", ("False", "UnableToPlaceTask"))
             .await;
-        // What follows from becoming healthy is written soon after.
-        sleep(Duration::from_secs(15)).await;
+        scene.quiet(Duration::from_secs(5)).await;
         let mark = scene.mark();
         let begin = now();
         sleep(Duration::from_mins(1)).await;

@@ -4,7 +4,7 @@
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use kube::api::ListParams;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::engine::TASK_UID;
 use crate::harness::fixtures::default_cluster;
@@ -96,9 +96,17 @@ async fn an_installation_in_use_is_held_back_and_drains_when_it_may() {
         assert_eq!(scene.settled("api", 3).await, api);
 
         // What the message tells to do.
+        assert!(
+            said.contains("newest number of helm history RELEASE"),
+            "{said}"
+        );
+        let history = helm(&["history", RELEASE, "-n", RELEASE, "-o", "json"]).await;
+        let history: Value = serde_json::from_str(&history.expect()).unwrap();
+        let revision = history.as_array().unwrap().last().unwrap()["revision"].to_string();
         helm(&[
             "rollback",
             RELEASE,
+            &revision,
             "-n",
             RELEASE,
             "--wait",

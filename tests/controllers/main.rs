@@ -16,12 +16,7 @@ use scene::{Scene, service, task_definition};
 
 #[tokio::test(start_paused = true)]
 async fn a_service_gets_its_tasks_spread_over_the_instances_and_becomes_ready() {
-    let scene = Scene::start(&["node-1", "node-2", "node-3"]).await;
-    scene.apply(&task_definition("web", "1")).await;
-    scene.apply(&service("web", 3)).await;
-    scene
-        .until("the service is ready", || scene.is_ready("web"))
-        .await;
+    let scene = Scene::running(&["node-1", "node-2", "node-3"], 3).await;
     let mut instances: Vec<String> = scene
         .tasks()
         .iter()
@@ -44,12 +39,7 @@ async fn a_service_gets_its_tasks_spread_over_the_instances_and_becomes_ready() 
 
 #[tokio::test(start_paused = true)]
 async fn a_new_revision_is_rolled_out_as_a_new_deployment_and_the_old_tasks_end() {
-    let scene = Scene::start(&["node-1", "node-2"]).await;
-    scene.apply(&task_definition("web", "1")).await;
-    scene.apply(&service("web", 2)).await;
-    scene
-        .until("the service is ready", || scene.is_ready("web"))
-        .await;
+    let scene = Scene::running(&["node-1", "node-2"], 2).await;
     scene.apply(&task_definition("web", "2")).await;
     scene
         .until("the second revision runs alone", || {
@@ -83,12 +73,7 @@ async fn a_create_that_lost_its_answer_makes_no_second_task() {
 
 #[tokio::test(start_paused = true)]
 async fn watches_that_break_and_versions_that_expire_lose_nothing() {
-    let scene = Scene::start(&["node-1"]).await;
-    scene.apply(&task_definition("web", "1")).await;
-    scene.apply(&service("web", 1)).await;
-    scene
-        .until("the service is ready", || scene.is_ready("web"))
-        .await;
+    let scene = Scene::running(&["node-1"], 1).await;
     scene.api.expire();
     scene.api.cut_watches();
     scene.scale("web", 3).await;
@@ -99,12 +84,7 @@ async fn watches_that_break_and_versions_that_expire_lose_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn the_tasks_of_a_lost_instance_are_replaced_and_those_of_a_silent_one_are_not() {
-    let scene = Scene::start(&["node-1", "node-2", "node-3"]).await;
-    scene.apply(&task_definition("web", "1")).await;
-    scene.apply(&service("web", 3)).await;
-    scene
-        .until("the service is ready", || scene.is_ready("web"))
-        .await;
+    let scene = Scene::running(&["node-1", "node-2", "node-3"], 3).await;
     scene.silence("node-3");
     tokio::time::sleep(Duration::from_mins(10)).await;
     assert_eq!(
@@ -141,12 +121,7 @@ async fn the_tasks_of_a_lost_instance_are_replaced_and_those_of_a_silent_one_are
 
 #[tokio::test(start_paused = true)]
 async fn an_outage_of_the_api_server_makes_nobody_lost() {
-    let scene = Scene::start(&["node-1", "node-2"]).await;
-    scene.apply(&task_definition("web", "1")).await;
-    scene.apply(&service("web", 2)).await;
-    scene
-        .until("the service is ready", || scene.is_ready("web"))
-        .await;
+    let scene = Scene::running(&["node-1", "node-2"], 2).await;
     let before = scene.names();
     scene.api.pause();
     tokio::time::sleep(Duration::from_hours(1)).await;
@@ -157,13 +132,55 @@ async fn an_outage_of_the_api_server_makes_nobody_lost() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_service_that_runs_as_wanted_costs_no_write() {
-    let scene = Scene::start(&["node-1", "node-2"]).await;
-    scene.apply(&task_definition("web", "1")).await;
-    scene.apply(&service("web", 2)).await;
+async fn what_was_asked_for_during_an_outage_is_done_within_ten_seconds_of_its_end() {
+    let scene = Scene::running(&["node-1", "node-2"], 2).await;
+    scene.api.fail(usize::MAX, Fault::Refused, |request| {
+        request.actor == "controller"
+    });
+    scene.api.cut_watches();
+    tokio::time::sleep(Duration::from_mins(20)).await;
+    scene.scale("web", 3).await;
+    scene.api.mend();
+    let back = tokio::time::Instant::now();
     scene
-        .until("the service is ready", || scene.is_ready("web"))
+        .until("three tasks run", || scene.runs_only("web:1", 3))
         .await;
+    assert!(
+        back.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        back.elapsed()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn nodes_that_share_one_engine_count_as_one_instance_and_say_so() {
+    let scene = Scene::start(&[]).await;
+    scene.share_an_engine();
+    scene.add_node("node-1").await;
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    scene.add_node("node-2").await;
+    let control = |node: &str| scene.instance(node)["status"]["control"].clone();
+    scene
+        .until("the second says whose engine it is", || {
+            control("node-2")["reason"]
+                .as_str()
+                .is_some_and(|reason| reason.contains("that of container instance node-1"))
+        })
+        .await;
+    assert_eq!(control("node-1")["conditions"][0]["status"], "True");
+    scene.apply(&task_definition("web", "1")).await;
+    scene.apply(&service("web", 4)).await;
+    scene
+        .until("four tasks run", || scene.runs_only("web:1", 4))
+        .await;
+    for task in scene.tasks() {
+        assert_eq!(task["spec"]["containerInstance"], "node-1");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_runs_as_wanted_costs_no_write() {
+    let scene = Scene::running(&["node-1", "node-2"], 2).await;
     tokio::time::sleep(Duration::from_mins(1)).await;
     scene.api.forget();
     tokio::time::sleep(Duration::from_mins(20)).await;
@@ -178,12 +195,7 @@ async fn a_service_that_runs_as_wanted_costs_no_write() {
 
 #[tokio::test(start_paused = true)]
 async fn a_deleted_service_goes_when_the_last_of_its_tasks_has_ended() {
-    let scene = Scene::start(&["node-1"]).await;
-    scene.apply(&task_definition("web", "1")).await;
-    scene.apply(&service("web", 2)).await;
-    scene
-        .until("the service is ready", || scene.is_ready("web"))
-        .await;
+    let scene = Scene::running(&["node-1"], 2).await;
     scene.delete_service("web").await;
     scene
         .until("nothing is left", || {

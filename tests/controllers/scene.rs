@@ -31,6 +31,8 @@ struct Agents {
     nodes: BTreeSet<String>,
     silent: BTreeSet<String>,
     starts_fail: bool,
+    /// All nodes were given the socket of one engine.
+    share_an_engine: bool,
 }
 
 impl Scene {
@@ -61,6 +63,17 @@ impl Scene {
         scene
     }
 
+    /// The same, with service `web` running as wanted.
+    pub(crate) async fn running(nodes: &[&str], count: i32) -> Self {
+        let scene = Self::start(nodes).await;
+        scene.apply(&task_definition("web", "1")).await;
+        scene.apply(&service("web", count)).await;
+        scene
+            .until("the service is ready", || scene.is_ready("web"))
+            .await;
+        scene
+    }
+
     pub(crate) async fn add_node(&self, name: &str) {
         self.apply(&node(name, "True")).await;
         self.apply(&json!({
@@ -84,6 +97,10 @@ impl Scene {
         self.agents.lock().unwrap().starts_fail = true;
     }
 
+    pub(crate) fn share_an_engine(&self) {
+        self.agents.lock().unwrap().share_an_engine = true;
+    }
+
     pub(crate) async fn break_node(&self, name: &str) {
         self.apply(&node(name, "Unknown")).await;
     }
@@ -105,6 +122,11 @@ impl Scene {
     pub(crate) fn find_service(&self, name: &str) -> Option<Value> {
         self.api
             .object(&format!("{OURS}/namespaces/shop/ecsservices/{name}"))
+    }
+
+    pub(crate) fn instance(&self, name: &str) -> Value {
+        let path = format!("{OURS}/containerinstances/{name}");
+        self.api.object(&path).unwrap_or_default()
     }
 
     pub(crate) fn service(&self, name: &str) -> Value {
@@ -215,7 +237,7 @@ fn control(api: &FakeApi, stop: &CancellationToken, running: &mut JoinSet<()>) {
 async fn act_as_agents(api: FakeApi, agents: Arc<Mutex<Agents>>) {
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        let (nodes, starts_fail) = {
+        let (nodes, starts_fail, share_an_engine) = {
             let agents = agents.lock().unwrap();
             (
                 agents
@@ -224,6 +246,7 @@ async fn act_as_agents(api: FakeApi, agents: Arc<Mutex<Agents>>) {
                     .cloned()
                     .collect::<Vec<_>>(),
                 agents.starts_fail,
+                agents.share_an_engine,
             )
         };
         for node in &nodes {
@@ -239,7 +262,9 @@ async fn act_as_agents(api: FakeApi, agents: Arc<Mutex<Agents>>) {
                 let report = json!({
                     "apiVersion": "ecs-operator.io/v1alpha1", "kind": "ContainerInstance", "metadata": {"name": node},
                     "status": {"agent": {
-                        "agentVersion": "test", "engine": {"ready": true},
+                        "agentVersion": "test", "engine": {
+                            "ready": true, "bootId": "boot-1", "id": if share_an_engine { "shared" } else { node.as_str() },
+                        },
                         "attributes": {"ecs.capability.container-health-check": ""},
                         "registeredResources": {"cpu": 4096, "memory": 1024, "pids": 32768},
                     }},

@@ -14,6 +14,7 @@ mod look;
 mod report;
 mod sync;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ use tracing::warn;
 
 use super::context::Context;
 use crate::api::container_instance::ContainerInstance;
+use crate::domain::engines::{self, Claim};
 use crate::domain::liveness::Presence;
 
 /// Between two looks at the Leases; agents renew theirs every ten seconds.
@@ -48,6 +50,29 @@ pub fn zone(context: &Context, instance: &ContainerInstance) -> Option<String> {
     let node = instance.spec.node_name.as_ref()?;
     let node = context.world.nodes.get(&(String::new(), node.to_string()));
     own.or_else(|| node?.labels().get(ZONE_LABEL).cloned())
+}
+
+/// The instances whose engine another one owns, with that one's name.
+pub fn borrowers(context: &Context) -> BTreeMap<String, String> {
+    let claims = context
+        .world
+        .instances
+        .all()
+        .into_iter()
+        .filter_map(|instance| {
+            let engine = instance.status.as_ref()?.agent.as_ref()?.engine.as_ref()?;
+            Some(Claim {
+                instance: instance.name_any(),
+                engine: engine.id.as_ref()?.to_string(),
+                boot: engine.boot_id.as_ref()?.to_string(),
+                since: instance
+                    .metadata
+                    .creation_timestamp
+                    .as_ref()
+                    .map(|time| time.0),
+            })
+        });
+    engines::borrowers(claims.collect())
 }
 
 /// Whether an instance is there that nobody has heard of yet, or not for a while.

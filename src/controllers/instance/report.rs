@@ -29,6 +29,7 @@ pub(super) async fn report(context: &Context) -> Result<(), Error> {
             count.1 += 1;
         }
     }
+    let borrowers = super::borrowers(context);
     let api: Api<ContainerInstance> = Api::all(context.client.clone());
     for instance in context.world.instances.all() {
         let name = instance.name_any();
@@ -41,7 +42,14 @@ pub(super) async fn report(context: &Context) -> Result<(), Error> {
             .status
             .as_ref()
             .and_then(|status| status.control.clone());
-        let control = control(&instance, before.as_ref(), presence, counts, context);
+        let control = control(
+            &instance,
+            before.as_ref(),
+            verdict(&instance, presence, borrowers.get(&name)),
+            presence,
+            counts,
+            context,
+        );
         if before.as_ref() == Some(&control) {
             continue;
         }
@@ -60,11 +68,11 @@ pub(super) async fn report(context: &Context) -> Result<(), Error> {
 fn control(
     instance: &ContainerInstance,
     before: Option<&InstanceControl>,
+    (ready, reason, message): (bool, &'static str, String),
     presence: Presence,
     (running, pending): (i32, i32),
     context: &Context,
 ) -> InstanceControl {
-    let (ready, reason, message) = verdict(instance, presence);
     let mut conditions: Vec<Condition> = before
         .map(|before| before.conditions.to_vec())
         .unwrap_or_default();
@@ -92,7 +100,11 @@ fn control(
 }
 
 /// Whether the instance takes tasks, and why not.
-fn verdict(instance: &ContainerInstance, presence: Presence) -> (bool, &'static str, String) {
+fn verdict(
+    instance: &ContainerInstance,
+    presence: Presence,
+    owner: Option<&String>,
+) -> (bool, &'static str, String) {
     let report = instance
         .status
         .as_ref()
@@ -124,6 +136,13 @@ fn verdict(instance: &ContainerInstance, presence: Presence) -> (bool, &'static 
                     .map_or("its Docker Engine does not answer", |text| text.as_str());
                 said(false, "EngineNotReady", message)
             }
+            Some(_) if let Some(owner) = owner => said(
+                false,
+                "EngineShared",
+                &format!(
+                    "its Docker Engine is that of container instance {owner}, which runs the tasks: give each node an engine of its own, or use a CapacityProvider"
+                ),
+            ),
             Some(_) if instance.spec.status == InstanceState::Draining => said(
                 false,
                 "Draining",

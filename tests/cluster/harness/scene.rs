@@ -168,6 +168,22 @@ impl Scene {
         }
     }
 
+    /// Waits until nobody of ours has written anything but Leases for this long.
+    pub(crate) async fn quiet(&self, time: Duration) {
+        self.eventually("the end of the writes", SOON, async || {
+            let mark = self.mark();
+            sleep(time).await;
+            let mut writes = mark.since();
+            writes.retain(|write| write.is_ours() && write.resource != "leases");
+            if writes.is_empty() {
+                Ok(())
+            } else {
+                Err(format!("{:#?}", audit::counted(&writes)))
+            }
+        })
+        .await;
+    }
+
     /// A place in the API server's log of writes.
     pub(crate) fn mark(&self) -> audit::Mark {
         audit::Mark::at_the_end(self.machine.audit_log())
