@@ -12,6 +12,7 @@ mod scene;
 use std::time::Duration;
 
 use ecs_operator::testing::api::{Fault, Verb};
+use ecs_operator::testing::rights;
 use scene::Scene;
 
 #[tokio::test(start_paused = true)]
@@ -133,4 +134,16 @@ async fn a_status_whose_answer_was_lost_is_written_again() {
     scene.stop_task("one").await;
     scene.until("one", "STOPPED").await;
     assert_eq!((scene.starts(), scene.live()), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_chart_grants_what_an_agent_uses_and_nothing_else() {
+    let scene = Scene::start().await;
+    let agent = scene.agent("agent-a");
+    scene.run_task("one").await;
+    scene.until("one", "RUNNING").await;
+    scene.stop_task("one").await;
+    scene.until("one", "STOPPED").await;
+    agent.stop().await;
+    rights::compare("ecs-operator-agent", scene.api.used_by("agent-a"), &[]);
 }

@@ -115,8 +115,13 @@ impl Scene {
     }
 
     pub(crate) async fn delete_service(&self, name: &str) {
-        let path = format!("{OURS}/namespaces/shop/ecsservices/{name}");
-        self.api.delete(&path).await;
+        self.delete(&format!("namespaces/shop/ecsservices/{name}"))
+            .await;
+    }
+
+    /// Deletes an object of ours by its path.
+    pub(crate) async fn delete(&self, path: &str) {
+        self.api.delete(&format!("{OURS}/{path}")).await;
     }
 
     pub(crate) fn find_service(&self, name: &str) -> Option<Value> {

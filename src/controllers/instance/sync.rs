@@ -1,7 +1,8 @@
 //! Makes a ContainerInstance for each agent pod, and removes those that nothing carries or wants any more.
 
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::ObjectMeta;
+use kube::api::{DeleteParams, ObjectMeta};
 use kube::{Api, ResourceExt};
 use tracing::info;
 
@@ -10,7 +11,7 @@ use crate::api::container_instance::{ContainerInstance, ContainerInstanceSpec};
 use crate::api::names;
 use crate::controllers::cluster::selects;
 use crate::controllers::context::Context;
-use crate::controllers::writes::{Error, create, delete, doing};
+use crate::controllers::writes::{Error, create, delete, doing, is_status};
 use crate::domain::ids;
 use crate::domain::liveness::Host;
 
@@ -36,9 +37,21 @@ pub(super) async fn sync(context: &Context) -> Result<(), Error> {
                 "deregistering container instance"
             );
             delete(&api, &context.world.instances, &instance).await?;
+            forget_heartbeat(context, &instance.name_any()).await?;
         }
     }
     Ok(())
+}
+
+/// Instance pods come and go under ever new names: their Leases would pile up.
+async fn forget_heartbeat(context: &Context, instance: &str) -> Result<(), Error> {
+    let leases: Api<Lease> =
+        Api::namespaced(context.client.clone(), &context.settings.agent_namespace);
+    let name = names::instance_lease(instance);
+    match leases.delete(&name, &DeleteParams::default()).await {
+        Err(error) if !is_status(&error, 404) => Err(doing("delete the instance's Lease")(error)),
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 /// The instance that an agent pod is to have; `None` before it has a node, and while it ends.

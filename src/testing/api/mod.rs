@@ -30,6 +30,7 @@ mod store;
 mod watch;
 mod write;
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -47,6 +48,8 @@ use faults::Faults;
 use route::Route;
 use selector::Selector;
 use store::Store;
+
+use crate::testing::rights::Right;
 
 pub use faults::Fault;
 pub use record::{Request, Verb};
@@ -129,6 +132,14 @@ impl FakeApi {
             .filter(|request| request.verb.is_write())
             .cloned()
             .collect()
+    }
+
+    /// What `actor` asked for, as a role would have to allow it.
+    #[must_use]
+    pub fn used_by(&self, actor: &str) -> BTreeSet<Right> {
+        let requests = self.requests();
+        let its = requests.iter().filter(|request| request.actor == actor);
+        its.map(Request::right).collect()
     }
 
     /// Forgets all recorded requests.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::testing::rights::Right;
+
 /// One request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
@@ -70,6 +72,22 @@ impl Verb {
             Self::Patch => "patch",
             Self::Delete => "delete",
             Self::DeleteCollection => "deletecollection",
+        }
+    }
+}
+
+impl Request {
+    /// What a role must allow for it.
+    #[must_use]
+    pub fn right(&self) -> Right {
+        let resource = match self.subresource.as_str() {
+            "" => self.resource.clone(),
+            part => format!("{}/{part}", self.resource),
+        };
+        Right {
+            group: self.group.clone(),
+            resource,
+            verb: self.verb.as_str().to_owned(),
         }
     }
 }

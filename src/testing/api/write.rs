@@ -74,7 +74,7 @@ impl Store {
                     "metadata.name: Required value",
                 ));
             }
-            ("", prefix) => format!("{prefix}{}", uid.get(31..).unwrap_or_default()),
+            ("", prefix) => format!("{prefix}{}", uid.get(3..8).unwrap_or_default()),
             (name, _) => name.to_owned(),
         };
         if !meta(&object, "resourceVersion").is_empty() {
