@@ -65,6 +65,7 @@ async fn run() -> anyhow::Result<()> {
         );
     }
     ours::remove(&client).await?;
+    swarm::prepare(&engines).await;
     let swarm = timed(
         "docker service create on each engine",
         swarm::start(&engines, COUNT),

@@ -8,15 +8,19 @@ use crate::engines::Engines;
 
 const NAME: &str = "bench";
 
-/// Creates a service on each engine and waits until all its containers run.
-pub(crate) async fn start(engines: &Engines, count: usize) -> anyhow::Result<()> {
-    let sockets = engines.sockets();
-    for socket in sockets {
+/// Makes each engine a swarm.
+pub(crate) async fn prepare(engines: &Engines) {
+    for socket in engines.sockets() {
         // A swarm of an earlier run does as well.
         docker(socket, &["swarm", "init", "--advertise-addr", "127.0.0.1"])
             .await
             .ok();
     }
+}
+
+/// Creates a service on each engine and waits until all its containers run.
+pub(crate) async fn start(engines: &Engines, count: usize) -> anyhow::Result<()> {
+    let sockets = engines.sockets();
     let shares = shares(count, sockets.len());
     for (socket, share) in sockets.iter().zip(&shares) {
         let replicas = share.to_string();
