@@ -85,8 +85,8 @@ async fn an_agent_that_stays_down_on_a_healthy_node_stops_nothing_and_gets_nothi
                 scene.is_unready("node-2").await
             })
             .await;
-        // Twice the time after which an instance on a broken node would be lost.
-        untouched(scene, "web", &before, Duration::from_mins(1)).await;
+        // With the silence until here, twice the time after which an instance on a broken node would be lost.
+        untouched(scene, "web", &before, Duration::from_secs(30)).await;
         let late = service("late").desired(4);
         scene.apply(&late).await;
         let elsewhere = scene.settled("late", 4).await;

@@ -5,7 +5,9 @@ use ecs_operator::api::capacity_provider::CapacityProvider;
 use ecs_operator::api::cluster::EcsCluster;
 use ecs_operator::api::conditions::{READY, holds};
 use ecs_operator::api::container_instance::{ContainerInstance, InstanceState};
+use ecs_operator::api::service::EcsService;
 use ecs_operator::api::task::EcsTask;
+use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::{Namespace, Node};
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Api, ResourceExt};
@@ -14,7 +16,7 @@ use serde_json::json;
 use super::engine::TASK_UID;
 use super::fixtures::default_cluster;
 use super::scene::Scene;
-use super::{LATER, install};
+use super::{LATER, install, now};
 
 /// Label of everything that tests make and that is in no namespace.
 pub(crate) const LABEL: &str = "cluster-test";
@@ -127,12 +129,25 @@ async fn clear(scene: &Scene) {
     }
 }
 
+/// Kubernetes ends a namespace in steps that are seconds apart, also when nothing holds it any more.
+fn is_stuck(namespace: &Namespace) -> bool {
+    let since = namespace.metadata.deletion_timestamp.as_ref();
+    since.is_none_or(|since| now().duration_since(since.0) > SignedDuration::from_mins(1))
+}
+
 async fn ready(scene: &Scene) -> Result<(), String> {
     let said = |error: kube::Error| error.to_string();
     let ours = ListParams::default().labels(LABEL);
     let namespaces: Api<Namespace> = Api::all(scene.kube.clone());
-    if let Some(namespace) = namespaces.list(&ours).await.map_err(said)?.iter().next() {
-        return Err(format!("namespace {} is still there", namespace.name_any()));
+    for namespace in namespaces.list(&ours).await.map_err(said)? {
+        if is_stuck(&namespace) {
+            return Err(format!("namespace {} does not end", namespace.name_any()));
+        }
+    }
+    let services: Api<EcsService> = Api::all(scene.kube.clone());
+    let services = services.list(&ListParams::default()).await.map_err(said)?;
+    if let Some(service) = services.iter().next() {
+        return Err(format!("EcsService {} is still there", service.name_any()));
     }
     let tasks: Api<EcsTask> = Api::all(scene.kube.clone());
     if let Some(task) = tasks

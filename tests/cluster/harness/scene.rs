@@ -5,13 +5,15 @@ use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use ecs_operator::api::service::EcsService;
+use ecs_operator::api::task::EcsTask;
 use futures::FutureExt;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{
-    ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams,
+    ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams,
     ValidationDirective,
 };
-use kube::{Api, Client};
+use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
@@ -70,7 +72,9 @@ pub(crate) async fn on_the_cluster(name: &str, test: impl AsyncFnOnce(&Scene)) {
 }
 
 async fn play(scene: &Scene, test: impl AsyncFnOnce(&Scene)) {
+    let begun = Instant::now();
     restore::restore(scene).await;
+    eprint!("restored in {} s ", begun.elapsed().as_secs());
     scene.make_namespace(&scene.namespace).await;
     let foreign = scene.place_foreign_containers().await;
     test(scene).await;
@@ -255,13 +259,24 @@ impl Scene {
         api.delete(&self.namespace, &DeleteParams::default())
             .await
             .unwrap();
-        self.eventually("the end of the namespace", SOON, async || {
-            match api.get_opt(&self.namespace).await {
-                Ok(None) => Ok(()),
-                Ok(Some(left)) => Err(format!("{:?}", left.status)),
-                Err(error) => Err(error.to_string()),
-            }
-        })
+        let said = |error: kube::Error| error.to_string();
+        // What is ours in it; Kubernetes takes its time over the rest, and `restore` sees that it comes to an end.
+        self.eventually(
+            "the end of the namespace's services and tasks",
+            SOON,
+            async || {
+                let everything = ListParams::default();
+                let services = self.api::<EcsService>().list(&everything).await;
+                let tasks = self.api::<EcsTask>().list(&everything).await;
+                let (services, tasks) = (services.map_err(said)?, tasks.map_err(said)?);
+                if !(services.items.is_empty() && tasks.items.is_empty()) {
+                    let names = services.iter().map(ResourceExt::name_any);
+                    let names = names.chain(tasks.iter().map(ResourceExt::name_any));
+                    return Err(names.collect::<Vec<_>>().join(", "));
+                }
+                Ok(())
+            },
+        )
         .await;
         for (engine, born) in foreign {
             let left = engine.list(TASK_UID).await.unwrap();
