@@ -101,7 +101,9 @@ async fn an_installation_in_use_is_held_back_and_drains_when_it_may() {
             "{said}"
         );
         let history = helm(&["history", RELEASE, "-n", RELEASE, "-o", "json"]).await;
-        let history: Value = serde_json::from_str(&history.expect()).unwrap();
+        let history = history.expect();
+        let (_, history) = history.split_once('\n').unwrap();
+        let history: Value = serde_json::from_str(history).unwrap();
         let revision = history.as_array().unwrap().last().unwrap()["revision"].to_string();
         helm(&[
             "rollback",
