@@ -23,6 +23,8 @@ pub(crate) async fn start(engines: &Engines, count: usize) -> anyhow::Result<()>
     let sockets = engines.sockets();
     let shares = shares(count, sockets.len());
     for (socket, share) in sockets.iter().zip(&shares) {
+        // By its id: an image's name makes swarm ask a registry first.
+        let image = docker(socket, &["image", "inspect", "--format", "{{.Id}}", IMAGE]).await?;
         let replicas = share.to_string();
         let create = [
             "service",
@@ -33,7 +35,7 @@ pub(crate) async fn start(engines: &Engines, count: usize) -> anyhow::Result<()>
             NAME,
             "--replicas",
             &replicas,
-            IMAGE,
+            image.trim(),
         ];
         docker(socket, &create).await?;
     }

@@ -8,6 +8,7 @@ pub mod conditions;
 pub mod container_instance;
 pub mod crds;
 pub mod names;
+mod overrides;
 pub mod parse;
 pub mod reading;
 pub mod service;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::bounded::{List, Str};
-use super::shapes;
 use super::task_definition::TaskDefinitionSpec;
+use super::{overrides, shapes};
 use crate::domain::definition::rules::{self, Problem};
 use crate::domain::definition::{Container, HealthCheck, NetworkMode, PortMapping, TaskDefinition};
 use crate::domain::fields::{self, Body};
@@ -72,6 +72,21 @@ pub fn task_definition(
         Ok(definition)
     } else {
         Err(problems)
+    }
+}
+
+/// As [`task_definition`], with what a task overrides.
+///
+/// # Errors
+/// All problems, each naming its field of the definition or of the overrides.
+pub fn task_definition_of_task(
+    family: &str,
+    spec: &TaskDefinitionSpec,
+    overrides: Option<&shapes::TaskOverride>,
+) -> Result<TaskDefinition, Vec<Problem>> {
+    match overrides {
+        Some(overrides) => task_definition(family, &overrides::apply(spec, overrides)?),
+        None => task_definition(family, spec),
     }
 }
 

@@ -156,9 +156,7 @@ fn offered(
 /// A task holds its resources until it is STOPPED. One whose revision is gone still holds its ports.
 fn hold(context: &Context, instance: &mut Instance, task: &EcsTask) {
     let namespace = task.namespace().unwrap_or_default();
-    let definition = context
-        .definitions
-        .get(&context.world, &namespace, task.revision_name());
+    let definition = context.definitions.of_task(&context.world, task);
     let demand = definition
         .map(|definition| definition.demand())
         .unwrap_or_default();

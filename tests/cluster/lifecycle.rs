@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use ecs_operator::api::task::{EcsTask, LastStatus, StopCode};
 use kube::api::DeleteParams;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::engine::WORKLOAD;
 use crate::harness::fixtures::object;
@@ -157,16 +157,21 @@ async fn a_task_without_a_service_runs_once_and_a_stop_ends_it() {
         scene.put(&short.definition_object(&scene.namespace)).await;
         let long = service("long");
         scene.put(&long.definition_object(&scene.namespace)).await;
-        let task = |name: &str, definition: &str| {
-            object(
-                "EcsTask",
-                &scene.namespace,
-                name,
-                &json!({"taskDefinition": definition}),
-            )
-        };
-        scene.put(&task("report", "short")).await;
-        scene.put(&task("daemon", "long")).await;
+        let task = |name: &str, spec: Value| object("EcsTask", &scene.namespace, name, &spec);
+        let changed = json!({"taskDefinition": "short", "overrides": {"containerOverrides": [
+            {"name": "app", "environment": [{"name": "EXIT_CODE", "value": "4"}]},
+        ]}});
+        let misspelt = json!({"taskDefinition": "short", "overrides": {"containerOverrides": [
+            {"name": "ap", "environment": [{"name": "EXIT_CODE", "value": "4"}]},
+        ]}});
+        scene
+            .put(&task("report", json!({"taskDefinition": "short"})))
+            .await;
+        scene.put(&task("changed", changed)).await;
+        scene.put(&task("misspelt", misspelt)).await;
+        scene
+            .put(&task("daemon", json!({"taskDefinition": "long"})))
+            .await;
         let report = ended(scene, "report").await.status.unwrap();
         assert_eq!(
             report.stop_code,
@@ -174,6 +179,15 @@ async fn a_task_without_a_service_runs_once_and_a_stop_ends_it() {
             "{report:?}"
         );
         assert_eq!(report.containers[0].exit_code, Some(3));
+        let changed = ended(scene, "changed").await.status.unwrap();
+        assert_eq!(changed.containers[0].exit_code, Some(4), "{changed:?}");
+        let misspelt = ended(scene, "misspelt").await.status.unwrap();
+        assert_eq!(misspelt.stop_code, Some(StopCode::TaskFailedToStart));
+        let reason = misspelt.stopped_reason.unwrap_or_default();
+        assert!(
+            reason.contains("no container 'ap': it has app"),
+            "{reason:?}"
+        );
 
         scene
             .eventually("a running container of the other task", SOON, async || {

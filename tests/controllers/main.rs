@@ -13,7 +13,8 @@ mod scene;
 use std::time::Duration;
 
 use ecs_operator::testing::api::{Fault, Verb};
-use scene::{Scene, service, task_definition};
+use scene::{Scene, one_off_task, service, task_definition};
+use serde_json::json;
 
 #[tokio::test(start_paused = true)]
 async fn a_service_gets_its_tasks_spread_over_the_instances_and_becomes_ready() {
@@ -246,4 +247,41 @@ async fn tasks_that_fail_to_start_are_tried_ever_more_slowly_and_the_service_say
         scene.tasks().len()
     );
     assert!(scene.tasks().len() > 5, "it never gives up");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_task_overrides_counts_when_it_is_placed_and_what_it_misnames_ends_it() {
+    let scene = Scene::running(&["node-1"], 1).await;
+    scene.apply(&task_definition("job", "1")).await;
+    let reason = |name: &str| scene.task(name)["status"]["stoppedReason"].clone();
+    let ended = |name: &str| scene.task(name)["status"]["stopCode"] == "TaskFailedToStart";
+    let overridden = |name: &str, change| one_off_task(name, "job", &json!([change]));
+
+    scene
+        .apply(&overridden("large", json!({"name": "app", "memory": 800})))
+        .await;
+    scene
+        .until("the large one runs", || {
+            scene.task("large")["status"]["lastStatus"] == "RUNNING"
+        })
+        .await;
+    // As registered it would fit beside the large one.
+    scene
+        .apply(&overridden("second", json!({"name": "app", "memory": 300})))
+        .await;
+    scene.until("there is no room", || ended("second")).await;
+    assert!(
+        reason("second")
+            .as_str()
+            .unwrap()
+            .contains("insufficient memory")
+    );
+    scene
+        .apply(&overridden("typo", json!({"name": "ap", "memory": 64})))
+        .await;
+    scene.until("it is refused", || ended("typo")).await;
+    assert_eq!(
+        reason("typo"),
+        "overrides.containerOverrides[0].name: the task definition has no container 'ap': it has app"
+    );
 }

@@ -6,7 +6,7 @@ use ecs_operator::testing::api::{Fault, Verb};
 use ecs_operator::testing::rights;
 use serde_json::{Value, json};
 
-use crate::scene::{Scene, service, task_definition};
+use crate::scene::{Scene, one_off_task, service, task_definition};
 
 /// Rights that this test cannot see in use: the election's, in the release's own namespace, and the one that an apply needs
 /// where it creates.
@@ -59,13 +59,7 @@ async fn live() -> Scene {
     scene
         .until("the next version runs", || scene.runs_only("web:2", 3))
         .await;
-    scene
-        .apply(&json!({
-            "apiVersion": "ecs-operator.io/v1alpha1", "kind": "EcsTask",
-            "metadata": {"name": "once", "namespace": "shop"},
-            "spec": {"cluster": "default", "taskDefinition": "web"},
-        }))
-        .await;
+    scene.apply(&one_off_task("once", "web", &json!([]))).await;
     let pods = "/api/v1/namespaces/ecs-operator-agents/pods";
     for capacity in [2, 1] {
         scene.apply(&provider(capacity)).await;

@@ -158,6 +158,11 @@ impl Scene {
         self.api.all(&format!("{OURS}/ecstasks"))
     }
 
+    pub(crate) fn task(&self, name: &str) -> Value {
+        let path = format!("{OURS}/namespaces/shop/ecstasks/{name}");
+        self.api.object(&path).unwrap_or_default()
+    }
+
     pub(crate) fn names(&self) -> BTreeSet<String> {
         self.tasks()
             .iter()
@@ -352,5 +357,14 @@ pub(crate) fn service(name: &str, desired: i32) -> Value {
         "apiVersion": "ecs-operator.io/v1alpha1", "kind": "EcsService",
         "metadata": {"name": name, "namespace": "shop"},
         "spec": {"cluster": "default", "taskDefinition": name, "desiredCount": desired},
+    })
+}
+
+/// A task of the newest revision of a family, with changes of its containers.
+pub(crate) fn one_off_task(name: &str, family: &str, overrides: &Value) -> Value {
+    json!({
+        "apiVersion": "ecs-operator.io/v1alpha1", "kind": "EcsTask",
+        "metadata": {"name": name, "namespace": "shop"},
+        "spec": {"cluster": "default", "taskDefinition": family, "overrides": {"containerOverrides": overrides}},
     })
 }

@@ -2,7 +2,6 @@
 
 mod fields;
 mod ledger;
-mod overrides;
 
 use std::collections::BTreeMap;
 
@@ -76,8 +75,9 @@ impl Wanted {
         spec: &TaskDefinitionSpec,
         rules: &Rules,
     ) -> Self {
-        let overridden = overrides::apply(spec, task.spec.overrides.as_ref());
-        let admitted = parse::task_definition(family, &overridden).and_then(|definition| {
+        let overrides = task.spec.overrides.as_ref();
+        let definition = parse::task_definition_of_task(family, spec, overrides);
+        let admitted = definition.and_then(|definition| {
             let problems = security::admit(&definition, rules.profile);
             if problems.is_empty() {
                 Ok(definition)

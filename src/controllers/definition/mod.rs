@@ -279,6 +279,9 @@ async fn collect(context: &Context, known: &[Arc<TaskDefinitionRevision>]) -> Re
             delete(&api, &context.world.revisions, revision).await?;
         }
     }
+    let left = context.world.revisions.all();
+    let left: BTreeSet<String> = left.iter().filter_map(|revision| revision.uid()).collect();
+    context.definitions.retain(|uid| left.contains(uid));
     Ok(())
 }
 

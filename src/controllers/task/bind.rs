@@ -102,14 +102,16 @@ async fn choose(context: &Context, task: &EcsTask) -> Result<(TaskExtensions, St
             .ok_or(Obstacle::Waits)?,
     };
     let revision = ids::revision_name(&reference.family, number);
+    let overrides = task.spec.overrides.as_ref();
     let definition = context
         .definitions
-        .get(&context.world, &namespace, &revision)
+        .overridden(&context.world, &namespace, &revision, overrides)
         .ok_or_else(|| {
             Obstacle::Fails(format!(
                 "taskDefinition: revision {revision} does not exist in namespace {namespace}"
             ))
-        })?;
+        })?
+        .map_err(fails)?;
     let denied = security::admit(&definition, cluster.spec.security_profile.into());
     if !denied.is_empty() {
         return Err(fails(denied));

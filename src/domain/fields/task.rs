@@ -4,25 +4,25 @@ use super::{
     AWS_NETWORK, AWS_TAGS, Entry, LAUNCH_TYPES, by_value, carried_out, refused, without_effect,
 };
 
-const REGISTER: &str = "register a task definition of its own for this task";
+const REGISTER: &str =
+    "name the variables in environment, or register a task definition of its own for this task";
 
 pub(super) const TABLE: &[Entry] = &[
     carried_out("cluster"),
     carried_out("taskDefinition"),
-    // A container that is named and not changed is what describe-tasks shows of every task.
     carried_out("overrides.containerOverrides[].name"),
-    refused("overrides.containerOverrides[].command", REGISTER),
-    refused("overrides.containerOverrides[].environment", REGISTER),
+    carried_out("overrides.containerOverrides[].command"),
+    carried_out("overrides.containerOverrides[].environment"),
     refused("overrides.containerOverrides[].environmentFiles", REGISTER),
-    refused("overrides.containerOverrides[].cpu", REGISTER),
-    refused("overrides.containerOverrides[].memory", REGISTER),
-    refused("overrides.containerOverrides[].memoryReservation", REGISTER),
+    carried_out("overrides.containerOverrides[].cpu"),
+    carried_out("overrides.containerOverrides[].memory"),
+    carried_out("overrides.containerOverrides[].memoryReservation"),
     refused(
         "overrides.containerOverrides[].resourceRequirements",
         "accelerators are not given to tasks: leave it out",
     ),
-    refused("overrides.cpu", REGISTER),
-    refused("overrides.memory", REGISTER),
+    carried_out("overrides.cpu"),
+    carried_out("overrides.memory"),
     refused(
         "overrides.inferenceAcceleratorOverrides",
         "AWS has closed the service: leave it out",
