@@ -60,13 +60,6 @@ impl Spread {
         (prefix.eq_ignore_ascii_case("attribute") && query::is_attribute_name(name))
             .then(|| Self::Attribute(name.to_owned()))
     }
-
-    fn value<'a>(&self, instance: &'a Instance) -> Option<&'a str> {
-        match self {
-            Self::Instance => Some(&instance.name),
-            Self::Attribute(name) => instance.attributes.get(name).map(String::as_str),
-        }
-    }
 }
 
 impl Packed {
@@ -134,10 +127,13 @@ impl Strategy {
     ) -> Vec<Candidate<'a>> {
         match self {
             Self::Random => drawn(candidates, request.seed),
-            Self::Spread(over) => {
-                let tasks = tasks_by_value(over, instances, request.group);
+            Self::Spread(Spread::Instance) => least(candidates, |instance| {
+                instance.groups.staying(request.group)
+            }),
+            Self::Spread(Spread::Attribute(name)) => {
+                let tasks = tasks_by_value(name, instances, request.group);
                 least(candidates, |instance| {
-                    tasks.get(&over.value(instance)).copied().unwrap_or(0)
+                    tasks.get(&instance.attributes.get(name)).copied()
                 })
             }
             Self::Binpack(packed) => least(candidates, |instance| packed.left(instance)),
@@ -161,14 +157,14 @@ fn least<M: Ord + Copy>(
 
 /// Tasks of the group for each value, on all instances whether suitable or not.
 fn tasks_by_value<'a>(
-    over: &Spread,
+    attribute: &str,
     instances: &'a [Instance],
     group: &Group,
-) -> BTreeMap<Option<&'a str>, u64> {
+) -> BTreeMap<Option<&'a String>, u64> {
     let mut tasks = BTreeMap::new();
     for instance in instances {
         let count = u64::from(instance.groups.staying(group));
-        *tasks.entry(over.value(instance)).or_default() += count;
+        *tasks.entry(instance.attributes.get(attribute)).or_default() += count;
     }
     tasks
 }
