@@ -151,6 +151,7 @@ fn an_attribute_that_is_missing_satisfies_nothing_but_not_exists() {
 #[test]
 fn a_pattern_matches_the_whole_value_only() {
     assert!(!holds("attribute:ecs.instance-type =~ t2"));
+    assert!(!holds("attribute:ecs.instance-type =~ 'm5|2.small'"));
     assert!(holds("attribute:ecs.instance-type =~ 't2|t2\\.small'"));
     assert!(holds("attribute:ecs.instance-type =~ t[0-9].s{1,2}mall"));
 }
