@@ -143,10 +143,14 @@ fn every_sample_says_something_that_this_release_carries_out() {
                     [],
                     "{place}"
                 );
+                parse::service_placement(&sample.spec)
+                    .unwrap_or_else(|problems| panic!("{place}: {problems:?}"));
             }
             Some("EcsTask") => {
                 let sample: EcsTask = serde_json::from_value(manifest).unwrap();
                 assert_eq!(parse::refused(Body::RunTask, &sample.spec), [], "{place}");
+                parse::task_placement(&sample.spec)
+                    .unwrap_or_else(|problems| panic!("{place}: {problems:?}"));
             }
             _ => continue,
         }

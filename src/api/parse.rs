@@ -1,6 +1,10 @@
 //! From what people wrote to what can be relied on: specs become domain types once, here.
 
+mod placement;
+
 use std::time::Duration;
+
+pub use placement::{service_placement, task_placement, too_many_constraints};
 
 use super::bounded::{List, Str};
 use super::task_definition::TaskDefinitionSpec;
@@ -51,6 +55,9 @@ pub fn task_definition(
         "gb",
         1024.0,
     ));
+    let constraints = spec.placement_constraints.as_deref();
+    let placement_constraints =
+        placement::definition_constraints(constraints.map_or(&[], Vec::as_slice), &mut problems);
     let definition = TaskDefinition {
         family: family.to_owned(),
         network_mode: match spec.network_mode {
@@ -66,6 +73,7 @@ pub fn task_definition(
         cpu,
         memory,
         containers: spec.container_definitions.iter().map(container).collect(),
+        placement_constraints,
     };
     problems.extend(rules::problems(&definition));
     if problems.is_empty() {

@@ -7,7 +7,8 @@ use super::container_instance::ContainerInstance;
 use super::service::EcsService;
 use super::task::{EcsTask, LastStatus, TaskService};
 use crate::domain::events;
-use crate::domain::ids;
+use crate::domain::ids::{self, RevisionReference};
+use crate::domain::placement::Group;
 use crate::domain::task::TaskState;
 
 /// The cluster of a service or task that names none (ECS's own default).
@@ -81,6 +82,24 @@ impl EcsTask {
             .as_ref()
             .and_then(|extensions| extensions.task_definition.as_ref());
         resolved.map_or(self.spec.task_definition.as_str(), |name| name.as_str())
+    }
+
+    /// The group that it is kept distinct and spread in: its service's, the one that it names, or its family's.
+    pub fn placement_group(&self) -> Group {
+        let namespace = self.namespace().unwrap_or_default();
+        if let Some(service) = self.service_name() {
+            return Group::of_service(&namespace, service);
+        }
+        match self.spec.group.as_ref().filter(|name| !name.is_empty()) {
+            Some(name) => Group {
+                namespace,
+                name: name.to_string(),
+            },
+            None => RevisionReference::parse(self.revision_name()).map_or_else(
+                |_| Group::of_family(&namespace, self.revision_name()),
+                |named| Group::of_family(&namespace, &named.family),
+            ),
+        }
     }
 
     /// ECS's id of it.

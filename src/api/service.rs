@@ -16,11 +16,12 @@ use serde::{Deserialize, Serialize};
 use crate::api::bounded::{List, Str};
 use crate::api::conditions;
 use crate::api::shapes::{
-    AvailabilityZoneRebalancing, CapacityProviderStrategyItem, DeploymentConfiguration,
-    DeploymentController, GatewayConnector, LaunchType, LoadBalancer, MonitoringConfiguration,
-    NetworkConfiguration, PlacementConstraint, PlacementStrategy, PropagateTags,
-    SchedulingStrategy, ServiceConnectConfiguration, ServiceRegistry, ServiceVolumeConfiguration,
-    Tag, VpcLatticeConfiguration,
+    AvailabilityZoneRebalancing, CONSTRAINTS_MESSAGE, CONSTRAINTS_RULE,
+    CapacityProviderStrategyItem, DeploymentConfiguration, DeploymentController, GatewayConnector,
+    LaunchType, LoadBalancer, MonitoringConfiguration, NetworkConfiguration, PlacementConstraint,
+    PlacementStrategy, PropagateTags, STRATEGIES_MESSAGE, STRATEGIES_RULE, SchedulingStrategy,
+    ServiceConnectConfiguration, ServiceRegistry, ServiceVolumeConfiguration, Tag,
+    VpcLatticeConfiguration,
 };
 
 mod revision;
@@ -59,6 +60,8 @@ pub use status::*;
 #[x_kube(
     validation = Rule::new("(has(self.cluster) ? self.cluster : 'default') == (has(oldSelf.cluster) ? oldSelf.cluster : 'default')").message("cluster cannot be changed: delete the service and create it in the other cluster").field_path(".cluster"),
     validation = Rule::new("(has(self.schedulingStrategy) ? self.schedulingStrategy : 'REPLICA') == (has(oldSelf.schedulingStrategy) ? oldSelf.schedulingStrategy : 'REPLICA')").message("schedulingStrategy cannot be changed: delete the service and create it anew").field_path(".schedulingStrategy"),
+    validation = Rule::new(CONSTRAINTS_RULE).message(CONSTRAINTS_MESSAGE).field_path(".placementConstraints"),
+    validation = Rule::new(STRATEGIES_RULE).message(STRATEGIES_MESSAGE).field_path(".placementStrategy"),
     validation = Rule::new("!has(self.launchType) || !has(self.capacityProviderStrategy) || size(self.capacityProviderStrategy) == 0").message("Specify either Launch Type or Capacity Provider Strategy, but not both.").field_path(".launchType"),
     validation = Rule::new("(has(self.schedulingStrategy) && self.schedulingStrategy == 'DAEMON') || !has(self.deploymentConfiguration) || !has(self.deploymentConfiguration.minimumHealthyPercent) || !has(self.deploymentConfiguration.maximumPercent) || self.deploymentConfiguration.minimumHealthyPercent != 100 || self.deploymentConfiguration.maximumPercent != 100").message("deploymentConfiguration: minimumHealthyPercent and maximumPercent are both 100, so no task could ever be replaced: lower minimumHealthyPercent or raise maximumPercent").field_path(".deploymentConfiguration")
 )]

@@ -14,8 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::bounded::{List, Str};
 use crate::api::shapes::{
-    CapacityProviderStrategyItem, LaunchType, NetworkConfiguration, PlacementConstraint,
-    PlacementStrategy, PropagateTags, Tag, TaskOverride, TaskVolumeConfiguration,
+    CONSTRAINTS_MESSAGE, CONSTRAINTS_RULE, CapacityProviderStrategyItem, LaunchType,
+    NetworkConfiguration, PlacementConstraint, PlacementStrategy, PropagateTags,
+    STRATEGIES_MESSAGE, STRATEGIES_RULE, Tag, TaskOverride, TaskVolumeConfiguration,
     TransportProtocol,
 };
 
@@ -49,6 +50,9 @@ pub use status::*;
     validation = Rule::new("!has(oldSelf.containerInstance) || (has(self.containerInstance) && self.containerInstance == oldSelf.containerInstance)").message("containerInstance cannot be changed once it is set: a task never moves").field_path(".containerInstance"),
     validation = Rule::new("!has(oldSelf.stop) || (has(self.stop) && self.stop == oldSelf.stop)").message("stop cannot be changed once it is set: a task that is told to stop never runs again").field_path(".stop"),
     validation = Rule::new("has(oldSelf.extensions) ? (has(self.extensions) && self.extensions == oldSelf.extensions) : (!has(self.extensions) || !has(oldSelf.containerInstance))").message("extensions cannot be changed, and can be set only until the task is bound").field_path(".extensions"),
+    validation = Rule::new(CONSTRAINTS_RULE).message(CONSTRAINTS_MESSAGE).field_path(".placementConstraints"),
+    validation = Rule::new(STRATEGIES_RULE).message(STRATEGIES_MESSAGE).field_path(".placementStrategy"),
+    validation = Rule::new("oldSelf.hasValue() || !has(self.containerInstance) || ((!has(self.placementConstraints) || size(self.placementConstraints) == 0) && (!has(self.placementStrategy) || size(self.placementStrategy) == 0))").optional_old_self(true).message("containerInstance names the instance itself, as StartTask does: leave it out, or leave placementConstraints and placementStrategy out").field_path(".containerInstance"),
     validation = Rule::new("!has(self.launchType) || !has(self.capacityProviderStrategy) || size(self.capacityProviderStrategy) == 0").message("Specify either Launch Type or Capacity Provider Strategy, but not both.").field_path(".launchType")
 )]
 pub struct EcsTaskSpec {

@@ -46,6 +46,7 @@ use crate::api::shapes::{
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("self.containerDefinitions.exists(c, !has(c.essential) || c.essential)").message("containerDefinitions: at least one container must be essential").field_path(".containerDefinitions"),
+    validation = Rule::new("!has(self.placementConstraints) || self.placementConstraints.all(c, has(c.type) && has(c.expression) && c.expression != '')").message("placementConstraints: give each the type memberOf and an expression, such as attribute:ecs.os-type == linux").field_path(".placementConstraints"),
     validation = Rule::new("has(self.memory) || self.containerDefinitions.all(c, has(c.memory) || has(c.memoryReservation))").message("Invalid setting for a container. At least one of 'memory' or 'memoryReservation' must be specified in every container, unless the task has 'memory'.").field_path(".containerDefinitions"),
     validation = Rule::new("!has(self.networkMode) || self.networkMode != 'host' || self.containerDefinitions.all(c, !has(c.portMappings) || c.portMappings.all(p, !has(p.hostPort) || p.hostPort == 0 || (has(p.containerPort) && p.hostPort == p.containerPort)))").message("containerDefinitions: with networkMode host, a hostPort must be absent or equal to its containerPort").field_path(".containerDefinitions")
 )]

@@ -7,18 +7,24 @@ use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
 use super::context::Context;
-use super::instance::{borrowers, zone};
-use crate::api::bounded::List;
+use super::instance::{borrowers, instance_type, zone};
+use crate::api::bounded::{List, Str};
 use crate::api::container_instance::{ContainerInstance, InstanceState};
 use crate::api::parse;
 use crate::api::task::{self, EcsTask, StopCode};
 use crate::domain::definition::TaskDefinition;
 use crate::domain::liveness::Presence;
-use crate::domain::placement::{Explanation, Instance, Placement, Request, place};
+use crate::domain::placement::{
+    Explanation, Group, Instance, Placement, Request, Rules, ZONE, place,
+};
 use crate::domain::resources::{Capacity, HostPort};
+use crate::domain::task::TaskState;
 
 /// How long an instance that refused a task, or a port that could not be bound, is passed over.
 const PASSED_OVER: SignedDuration = SignedDuration::from_secs(60);
+
+/// Attribute with the kind of machine that an instance is.
+const INSTANCE_TYPE: &str = "ecs.instance-type";
 
 /// The instances of one cluster, as the placer sees them.
 pub(super) struct Room {
@@ -59,19 +65,34 @@ impl Room {
     /// Says for each instance why it was not suitable.
     pub(super) fn place(
         &mut self,
-        definition: &TaskDefinition,
-        service: &str,
+        wish: &Wish<'_>,
+        seed: &str,
         history: &History,
     ) -> Result<Placement, Explanation> {
+        let definition = wish.definition;
+        let constraints = definition.placement_constraints.iter();
         let request = Request {
             demand: &definition.demand(),
             attributes: &definition.required_attributes(),
-            service,
+            group: wish.group,
+            constraints: constraints.chain(&wish.rules.constraints).collect(),
+            strategies: &wish.rules.strategies,
+            seed,
             excluded: &history.excluded,
             unusable: &history.unusable,
         };
         place(&mut self.instances, &request)
     }
+}
+
+/// What tasks of one kind ask of their instances.
+pub(super) struct Wish<'a> {
+    /// What they run.
+    pub(super) definition: &'a TaskDefinition,
+    /// The group that they are kept distinct and spread in.
+    pub(super) group: &'a Group,
+    /// How their service, or the person who started them, wants them to be placed.
+    pub(super) rules: &'a Rules,
 }
 
 /// What lately went wrong where, so that it is not tried again at once.
@@ -133,16 +154,14 @@ fn offered(
         .and_then(|report| report.registered_resources)
         .unwrap_or_default();
     Instance {
-        zone: zone(context, instance),
         active: instance.spec.status == InstanceState::Active
             && instance.metadata.deletion_timestamp.is_none(),
         connected: ready && presence.get(&name) == Some(&Presence::Connected),
-        attributes: report
-            .iter()
-            .flat_map(|report| report.attributes.keys())
-            .chain(instance.spec.attributes.keys())
-            .cloned()
-            .collect(),
+        agent_version: report.map_or_else(String::new, |report| report.agent_version.to_string()),
+        registered_at: report
+            .and_then(|report| report.registered_at.as_ref())
+            .map(|time| time.0),
+        attributes: attributes(context, instance),
         capacity: Capacity {
             cpu: resources.cpu,
             memory: resources.memory,
@@ -153,6 +172,26 @@ fn offered(
     }
 }
 
+/// What the agent found, what the node says, and over both what people set (`PutAttributes`).
+fn attributes(context: &Context, instance: &ContainerInstance) -> BTreeMap<String, String> {
+    let report = instance
+        .status
+        .as_ref()
+        .and_then(|status| status.agent.as_ref());
+    let text = |(name, value): (&String, &Str<128>)| (name.clone(), value.to_string());
+    let mut attributes: BTreeMap<String, String> = report
+        .iter()
+        .flat_map(|report| &report.attributes)
+        .map(text)
+        .collect();
+    let kind = instance_type(context, instance).map(|kind| (INSTANCE_TYPE, kind));
+    let zone = zone(context, instance).map(|zone| (ZONE, zone));
+    let told = kind.into_iter().chain(zone);
+    attributes.extend(told.map(|(name, value)| (name.to_owned(), value)));
+    attributes.extend(instance.spec.attributes.iter().map(text));
+    attributes
+}
+
 /// A task holds its resources until it is STOPPED. One whose revision is gone still holds its ports.
 fn hold(context: &Context, instance: &mut Instance, task: &EcsTask) {
     let namespace = task.namespace().unwrap_or_default();
@@ -161,11 +200,13 @@ fn hold(context: &Context, instance: &mut Instance, task: &EcsTask) {
         .map(|definition| definition.demand())
         .unwrap_or_default();
     instance.held.take(&demand, chosen_ports(task));
-    if let Some(service) = task.service_name().filter(|_| !task.is_stopping()) {
-        *instance
-            .tasks_of
-            .entry(format!("{namespace}/{service}"))
-            .or_default() += 1;
+    if task.state() >= TaskState::Running {
+        instance.running += 1;
+    }
+    if task.is_stopping() {
+        instance.groups.add_ending(&task.placement_group());
+    } else {
+        instance.groups.add(&task.placement_group());
     }
 }
 

@@ -11,6 +11,7 @@ pub mod fields;
 pub mod ids;
 pub mod liveness;
 pub mod placement;
+pub mod query;
 pub mod resources;
 pub mod security;
 pub mod service;

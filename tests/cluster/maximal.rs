@@ -161,6 +161,21 @@ fn mend_definition(spec: &mut Value, name: &str) {
     }
 }
 
+/// Every rule at its longest: expressions of 2000 characters, names of attributes of 128.
+fn mend_placement(spec: &mut Value) {
+    let rules = |spec: &mut Value, list: &str, rule: &Value| {
+        if let Some(rules) = spec.get_mut(list).and_then(Value::as_array_mut) {
+            rules.fill(rule.clone());
+        }
+    };
+    let expression = format!("{:x<1999}'", "attribute:rack != '");
+    let constraint = json!({"type": "memberOf", "expression": expression});
+    rules(spec, "placementConstraints", &constraint);
+    let field = format!("attribute:{}", "x".repeat(128));
+    let strategy = json!({"type": "spread", "field": field});
+    rules(spec, "placementStrategy", &strategy);
+}
+
 fn mend_service(spec: &mut Value, name: &str) {
     spec["serviceName"] = json!(name);
     spec["taskDefinition"] = json!("nothing");
@@ -173,6 +188,7 @@ async fn the_largest_legal_objects_are_accepted_created_and_changed() {
     on_the_cluster("largest", async |scene| {
         let mut definition = Largest::spec_of(Body::RegisterTaskDefinition, "TaskDefinition");
         mend_definition(&mut definition, "largest");
+        mend_placement(&mut definition);
         let size = definition.to_string().len();
         assert!((400_000..1_400_000).contains(&size), "{size} bytes");
         scene
@@ -206,6 +222,7 @@ async fn the_largest_legal_objects_are_accepted_created_and_changed() {
 
         let mut service = Largest::spec_of(Body::CreateService, "EcsService");
         mend_service(&mut service, "largest");
+        mend_placement(&mut service);
         scene
             .put(&object("EcsService", &scene.namespace, "largest", &service))
             .await;
@@ -227,6 +244,7 @@ async fn the_largest_legal_objects_are_accepted_created_and_changed() {
         assert!(unread.is_empty() || unread.iter().all(|text| text.len() <= 1024));
 
         let mut task = Largest::spec_of(Body::RunTask, "EcsTask");
+        mend_placement(&mut task);
         for name in ["stop", "extensions", "containerInstance"] {
             task.as_object_mut().unwrap().remove(name);
         }

@@ -7,6 +7,7 @@
     reason = "what cannot be read fails the test"
 )]
 
+mod placement;
 mod rbac;
 mod scene;
 

@@ -88,6 +88,20 @@ impl Scene {
         self.agents.lock().unwrap().nodes.insert(name.to_owned());
     }
 
+    /// Sets an instance's custom attributes, as soon as the instance is there.
+    pub(crate) async fn set_attributes(&self, instance: &str, attributes: Value) {
+        self.until("the instance is there", || {
+            !self.instance(instance).is_null()
+        })
+        .await;
+        self.apply(&json!({
+            "apiVersion": "ecs-operator.io/v1alpha1", "kind": "ContainerInstance",
+            "metadata": {"name": instance},
+            "spec": {"attributes": attributes},
+        }))
+        .await;
+    }
+
     /// Its agent is not heard any more, and does nothing.
     pub(crate) fn silence(&self, node: &str) {
         self.agents.lock().unwrap().silent.insert(node.to_owned());

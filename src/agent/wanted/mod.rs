@@ -134,6 +134,7 @@ impl Wanted {
                 cpu: None,
                 memory: None,
                 containers: Vec::new(),
+                placement_constraints: Vec::new(),
             },
             host_ports,
             end: Self::end_of(task),

@@ -71,6 +71,18 @@ pub enum PropagateTags {
     None,
 }
 
+/// What the schema asks of a service's and a task's `placementConstraints`; expressions are read by the controller.
+pub const CONSTRAINTS_RULE: &str = "!has(self.placementConstraints) || self.placementConstraints.all(c, has(c.type) && (c.type == 'memberOf') == (has(c.expression) && c.expression != ''))";
+
+/// What is said where that does not hold.
+pub const CONSTRAINTS_MESSAGE: &str = "placementConstraints: give each a type; memberOf needs an expression, such as attribute:ecs.os-type == linux, and distinctInstance takes none";
+
+/// What the schema asks of `placementStrategy`.
+pub const STRATEGIES_RULE: &str = "!has(self.placementStrategy) || self.placementStrategy.all(s, has(s.type) && (s.type == 'random' ? (!has(s.field) || s.field == '') : (has(s.field) && (s.type == 'binpack' ? s.field.matches('^(?i:cpu|memory)$') : s.field.matches('^(?i:instanceId|host|attribute:.+)$')))))";
+
+/// What is said where that does not hold.
+pub const STRATEGIES_MESSAGE: &str = "placementStrategy: give each a type; spread has the field instanceId, host or attribute:NAME, binpack cpu or memory, and random none";
+
 /// A rule about the instances on which tasks may run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

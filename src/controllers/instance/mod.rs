@@ -27,6 +27,7 @@ use super::context::Context;
 use crate::api::container_instance::ContainerInstance;
 use crate::domain::engines::{self, Claim};
 use crate::domain::liveness::Presence;
+use crate::domain::placement;
 
 /// Between two looks at the Leases; agents renew theirs every ten seconds.
 const PERIOD: Duration = Duration::from_secs(5);
@@ -40,16 +41,28 @@ const TOGETHER: Duration = Duration::from_millis(200);
 /// Label of a node with its availability zone.
 const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
 
-/// Availability zone of an instance: that of its node, or its own attribute of ECS's name.
+/// Label of a node with the kind of machine that it is.
+const TYPE_LABEL: &str = "node.kubernetes.io/instance-type";
+
+/// Availability zone of an instance: its own attribute of ECS's name, or that of its node.
 pub fn zone(context: &Context, instance: &ContainerInstance) -> Option<String> {
-    let own = instance
-        .spec
-        .attributes
-        .get("ecs.availability-zone")
-        .map(ToString::to_string);
+    let own = instance.spec.attributes.get(placement::ZONE);
+    own.map(ToString::to_string)
+        .or_else(|| node_label(context, instance, ZONE_LABEL))
+}
+
+/// The kind of machine that an instance's node is, where the node says so.
+pub fn instance_type(context: &Context, instance: &ContainerInstance) -> Option<String> {
+    node_label(context, instance, TYPE_LABEL)
+}
+
+fn node_label(context: &Context, instance: &ContainerInstance, label: &str) -> Option<String> {
     let node = instance.spec.node_name.as_ref()?;
-    let node = context.world.nodes.get(&(String::new(), node.to_string()));
-    own.or_else(|| node?.labels().get(ZONE_LABEL).cloned())
+    let node = context
+        .world
+        .nodes
+        .get(&(String::new(), node.to_string()))?;
+    node.labels().get(label).cloned()
 }
 
 /// The instances whose engine another one owns, with that one's name.

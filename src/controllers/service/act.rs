@@ -19,7 +19,7 @@ use crate::controllers::placing;
 use crate::controllers::writes::{Created, Error, api_of, create, doing, is_status, patch};
 use crate::domain::events::ServiceEvent;
 use crate::domain::ids;
-use crate::domain::placement::{Explanation, Placement};
+use crate::domain::placement::{Explanation, Group, Placement};
 use crate::domain::service::{Cause, Plan, Start, StopTask};
 
 /// Creates and stops that are sent side by side: the API server takes about 600 creates a second from that many.
@@ -179,16 +179,18 @@ async fn reserve(
         &scene.task_definition,
         context.clock.now(),
     );
-    let key = format!(
-        "{}/{}",
-        service.namespace().unwrap_or_default(),
-        service.name_any()
-    );
+    let namespace = service.namespace().unwrap_or_default();
+    let wish = placing::Wish {
+        definition: &scene.definition,
+        group: &Group::of_service(&namespace, &service.name_any()),
+        rules: &scene.placement,
+    };
     let mut reserved = Vec::new();
     for start in starts {
-        match room.place(&scene.definition, &key, &history) {
+        let name = task_name(service, current, *start);
+        match room.place(&wish, &name, &history) {
             Ok(placement) => {
-                let task = new_task(service, scene, current, *start, &placement);
+                let task = new_task(service, scene, current, *start, name, &placement);
                 context.world.tasks.reserve(task.clone());
                 reserved.push(task);
             }
@@ -225,21 +227,25 @@ fn adopt_or_report(
     });
 }
 
+fn task_name(service: &EcsService, current: &Current, start: Start) -> String {
+    ids::service_task_name(
+        &service.name_any(),
+        &service.uid().unwrap_or_default(),
+        current.number,
+        start.slot,
+        start.attempt,
+    )
+}
+
 fn new_task(
     service: &EcsService,
     scene: &Scene,
     current: &Current,
     start: Start,
+    name: String,
     placement: &Placement,
 ) -> EcsTask {
     let uid = service.uid().unwrap_or_default();
-    let name = ids::service_task_name(
-        &service.name_any(),
-        &uid,
-        current.number,
-        start.slot,
-        start.attempt,
-    );
     let mut labels: BTreeMap<String, String> = BTreeMap::new();
     labels.insert(names::SERVICE_LABEL.to_owned(), service.name_any());
     labels.insert(names::CLUSTER_LABEL.to_owned(), scene.cluster.clone());

@@ -14,9 +14,11 @@ use crate::api::service::{EcsService, Follow};
 use crate::api::task::EcsTask;
 use crate::controllers::context::Context;
 use crate::domain::definition::TaskDefinition;
+use crate::domain::definition::rules::Problem;
 use crate::domain::fields::Body;
 use crate::domain::ids::{self, RevisionReference};
 use crate::domain::liveness::Presence;
+use crate::domain::placement::Rules;
 use crate::domain::security;
 use crate::domain::service::{HEALTHY_AFTER, Task, Wanted};
 
@@ -26,6 +28,8 @@ pub(super) struct Scene {
     pub(super) task_definition: String,
     /// That revision, parsed.
     pub(super) definition: Arc<TaskDefinition>,
+    /// How the service wants its tasks to be placed.
+    pub(super) placement: Rules,
     /// All its tasks, whatever their deployment.
     pub(super) tasks: Vec<Task>,
     /// The objects behind `tasks`, by name.
@@ -78,12 +82,16 @@ pub(super) fn observe(
         let list: Vec<String> = refused.iter().map(ToString::to_string).collect();
         return Err(Obstacle::stalls(reason::REFUSED, list.join("; ")));
     }
+    let placement = parse::service_placement(&service.spec).map_err(invalid)?;
     let cluster = cluster_of(context, service)?;
     let (task_definition, definition) = definition_of(context, service)?;
     let denied = security::admit(&definition, cluster.spec.security_profile.into());
     if !denied.is_empty() {
         let list: Vec<String> = denied.iter().map(ToString::to_string).collect();
         return Err(Obstacle::stalls(reason::FORBIDDEN, list.join("; ")));
+    }
+    if let Some(problem) = parse::too_many_constraints(&placement, &definition) {
+        return Err(invalid(vec![problem]));
     }
     let objects = tasks_of(context, service);
     let tasks = objects
@@ -93,10 +101,16 @@ pub(super) fn observe(
     Ok(Scene {
         task_definition,
         definition,
+        placement,
         tasks,
         objects,
         cluster: cluster.name_any(),
     })
+}
+
+fn invalid(problems: Vec<Problem>) -> Obstacle {
+    let list: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    Obstacle::stalls(reason::INVALID, list.join("; "))
 }
 
 /// The tasks that the controller made for this very service, by name.

@@ -83,6 +83,7 @@ async fn choose(context: &Context, task: &EcsTask) -> Result<(TaskExtensions, St
     if !refused.is_empty() {
         return Err(fails(refused));
     }
+    let rules = parse::task_placement(&task.spec).map_err(fails)?;
     let name = task.cluster_name();
     let cluster = context
         .world
@@ -116,10 +117,17 @@ async fn choose(context: &Context, task: &EcsTask) -> Result<(TaskExtensions, St
     if !denied.is_empty() {
         return Err(fails(denied));
     }
+    if let Some(problem) = parse::too_many_constraints(&rules, &definition) {
+        return Err(fails(vec![problem]));
+    }
     let mut room = placing::Room::observe(context, name).await;
-    let group = format!("{namespace}/family:{}", reference.family);
+    let wish = placing::Wish {
+        definition: &definition,
+        group: &task.placement_group(),
+        rules: &rules,
+    };
     let placement = room
-        .place(&definition, &group, &placing::History::default())
+        .place(&wish, &task.name_any(), &placing::History::default())
         .map_err(|explanation| Obstacle::Fails(format!("TaskFailedToStart: {explanation}")))?;
     let extensions = TaskExtensions {
         service: None,

@@ -9,6 +9,7 @@ pub mod tests_support;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::placement::Constraint;
 use super::resources::{Demand, HostPort, PIDS_PER_CONTAINER, Protocol};
 
 /// Seconds between the stop signal and SIGKILL where the container names none (`ECS_CONTAINER_STOP_TIMEOUT`).
@@ -27,6 +28,8 @@ pub struct TaskDefinition {
     pub memory: Option<u32>,
     /// In the order of the definition.
     pub containers: Vec<Container>,
+    /// Rules that each instance must meet that runs a task of the definition; of type `memberOf` only.
+    pub placement_constraints: Vec<Constraint>,
 }
 
 /// Network modes that are carried out.

@@ -12,6 +12,7 @@ pub fn definition(family: &str, containers: impl IntoIterator<Item = Container>)
         cpu: None,
         memory: None,
         containers: containers.into_iter().collect(),
+        placement_constraints: Vec::new(),
     }
 }
 

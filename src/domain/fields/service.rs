@@ -99,14 +99,8 @@ pub(super) const TABLE: &[Entry] = &[
         "deploymentConfiguration.earlySuccessCriteria.sourceServiceRevisionCleanup",
         READ_WITH_CRITERIA,
     ),
-    refused(
-        "placementConstraints",
-        "give the service a cluster that has only fitting instances",
-    ),
-    refused(
-        "placementStrategy",
-        "leave it out: tasks are spread over zones and then over instances",
-    ),
+    carried_out("placementConstraints"),
+    carried_out("placementStrategy"),
     without_effect("networkConfiguration", AWS_NETWORK),
     by_value(
         "healthCheckGracePeriodSeconds",

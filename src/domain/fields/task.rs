@@ -48,14 +48,8 @@ pub(super) const TABLE: &[Entry] = &[
     ),
     carried_out("count"),
     without_effect("networkConfiguration", AWS_NETWORK),
-    refused(
-        "placementConstraints",
-        "name the instance in containerInstance",
-    ),
-    refused(
-        "placementStrategy",
-        "leave it out: tasks are spread over zones and then over instances",
-    ),
+    carried_out("placementConstraints"),
+    carried_out("placementStrategy"),
     without_effect("platformVersion", "Fargate's platform exists only in AWS"),
     carried_out("tags"),
     by_value(

@@ -29,10 +29,7 @@ pub(super) const TABLE: &[Entry] = &[
         "volumes",
         "keep data outside the task, for example in a database or an object store",
     ),
-    refused(
-        "placementConstraints",
-        "give the tasks a cluster that has only fitting instances",
-    ),
+    carried_out("placementConstraints"),
     by_value("requiresCompatibilities", &["EC2"], LAUNCH_TYPES, ""),
     carried_out("cpu"),
     carried_out("memory"),

@@ -22,12 +22,16 @@ pub enum Unsuitable {
     Ports,
     /// It lacks an attribute, such as the capability for a setting.
     Attribute,
+    /// It does not satisfy the expression of a `memberOf` constraint.
+    MemberOf,
+    /// It has a task of the group already, and the tasks are to be on distinct instances.
+    DistinctInstance,
     /// The instance itself refused this task.
     Refused,
 }
 
 impl Unsuitable {
-    /// ECS's code, as `RunTask`'s `failures[].reason` gives it.
+    /// ECS's code, as `RunTask`'s `failures[].reason` gives it; of a constraint its type.
     pub const fn code(self) -> &'static str {
         match self {
             Self::Draining => "DRAINING",
@@ -37,6 +41,8 @@ impl Unsuitable {
             Self::Pids => "RESOURCE:PIDS",
             Self::Ports => "RESOURCE:PORTS",
             Self::Attribute => "ATTRIBUTE",
+            Self::MemberOf => "MemberOf",
+            Self::DistinctInstance => "DistinctInstance",
             Self::Refused => "REFUSED",
         }
     }
@@ -51,6 +57,10 @@ impl Unsuitable {
             Self::Pids => "has insufficient process ids available",
             Self::Ports => "is already using a port required by your task",
             Self::Attribute => "is missing an attribute required by your task",
+            Self::MemberOf => "encountered error \"MemberOf placement constraint unsatisfied.\"",
+            Self::DistinctInstance => {
+                "encountered error \"DistinctInstance placement constraint unsatisfied.\""
+            }
             Self::Refused => "refused this task: its events say why",
         }
     }

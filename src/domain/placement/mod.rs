@@ -1,15 +1,23 @@
 //! Which instance a task goes to, and why it goes nowhere.
 //!
-//! [`place`] filters the instances (connected, ACTIVE, resources, ports), then spreads: over availability zones
-//! first, then over instances, by the number of tasks of the same service (ECS Developer Guide, "Default placement
-//! strategy"). Ties go to the name, so that the same world always gives the same answer.
+//! [`place`] filters the instances (connected, ACTIVE, resources, ports, attributes, constraints), then lets the
+//! strategies choose (ECS Developer Guide, "How Amazon ECS places tasks on container instances"). It is a pure function:
+//! the same world and the same request always give the same answer.
 
+mod constraint;
 mod explain;
+mod group;
 mod ports;
+mod strategy;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
+pub use constraint::{Constraint, MAXIMUM_CONSTRAINTS};
 pub use explain::{Explanation, Unsuitable};
+pub use group::{Group, Groups};
+pub use strategy::{MAXIMUM_STRATEGIES, Packed, Spread, Strategy, ZONE};
 
 use super::resources::{Capacity, Demand, Held, HostPort};
 
@@ -18,20 +26,33 @@ use super::resources::{Capacity, Demand, Held, HostPort};
 pub struct Instance {
     /// Name of the ContainerInstance.
     pub name: String,
-    /// Availability zone; instances without one form a zone of their own.
-    pub zone: Option<String>,
     /// Not DRAINING.
     pub active: bool,
     /// Its agent is heard and its engine answers.
     pub connected: bool,
-    /// Names of its attributes, capabilities among them.
-    pub attributes: BTreeSet<String>,
+    /// Version of its agent.
+    pub agent_version: String,
+    /// When its agent first reported.
+    pub registered_at: Option<Timestamp>,
+    /// Its attributes, capabilities and the availability zone among them; those that are only names have empty values.
+    pub attributes: BTreeMap<String, String>,
     /// What it offers in all.
     pub capacity: Capacity,
     /// What its tasks hold.
     pub held: Held,
-    /// How many tasks of each service run or start here, by namespace and name of the service.
-    pub tasks_of: BTreeMap<String, u32>,
+    /// Tasks that run here.
+    pub running: u32,
+    /// The groups of its tasks.
+    pub groups: Groups,
+}
+
+/// How a service or a person wants tasks to be placed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Rules {
+    /// All of them must be met.
+    pub constraints: Vec<Constraint>,
+    /// The first counts most; none stands for spreading over zones and then over instances.
+    pub strategies: Vec<Strategy>,
 }
 
 /// What is to be placed.
@@ -41,8 +62,14 @@ pub struct Request<'a> {
     pub demand: &'a Demand,
     /// Names of attributes that the instance must have.
     pub attributes: &'a BTreeSet<&'static str>,
-    /// Namespace and name of the service: tasks of one service are spread.
-    pub service: &'a str,
+    /// The group of the task.
+    pub group: &'a Group,
+    /// Rules that the instance must meet, the definition's included.
+    pub constraints: Vec<&'a Constraint>,
+    /// Rules by which one of several suitable instances is preferred.
+    pub strategies: &'a [Strategy],
+    /// What `random` is drawn from: any text that is the task's own, such as its name.
+    pub seed: &'a str,
     /// Instances that refused or failed this task's like, for a while.
     pub excluded: &'a BTreeSet<String>,
     /// Host ports that could not be bound lately, by instance.
@@ -63,62 +90,50 @@ pub struct Placement {
 /// # Errors
 /// Says for each instance why it was not suitable.
 pub fn place(instances: &mut [Instance], request: &Request<'_>) -> Result<Placement, Explanation> {
-    let mut unsuitable = Vec::new();
-    let mut suitable = Vec::new();
-    for (index, instance) in instances.iter().enumerate() {
-        match examine(instance, request) {
-            None => suitable.push(index),
-            Some(reason) => unsuitable.push((instance.name.clone(), reason)),
-        }
-    }
-    let mut per_zone: BTreeMap<Option<&str>, u32> = BTreeMap::new();
-    for instance in instances.iter() {
-        *per_zone.entry(instance.zone.as_deref()).or_default() += instance.tasks(request.service);
-    }
-    let best = suitable
-        .into_iter()
-        .filter_map(|index| instances.get(index).map(|instance| (index, instance)))
-        .min_by_key(|(_, instance)| {
-            let in_zone = per_zone
-                .get(&instance.zone.as_deref())
-                .copied()
-                .unwrap_or(0);
-            let all_tasks: u32 = instance.tasks_of.values().sum();
-            (
-                in_zone,
-                instance.tasks(request.service),
-                all_tasks,
-                instance.name.clone(),
-            )
-        })
-        .map(|(index, _)| index);
-    let preferred = ports::in_use(instances);
-    let Some(chosen) = best.and_then(|index| instances.get_mut(index)) else {
-        return Err(Explanation::new(unsuitable));
-    };
-    let none = BTreeSet::new();
-    let unusable = request.unusable.get(&chosen.name).unwrap_or(&none);
-    let Some(dynamic_ports) = ports::choose(&chosen.held, request.demand, &preferred, unusable)
-    else {
-        return Err(Explanation::new(vec![(
-            chosen.name.clone(),
-            Unsuitable::Ports,
-        )]));
+    let (index, dynamic_ports) = choose(instances, request)?;
+    let Some(chosen) = instances.get_mut(index) else {
+        return Err(Explanation::new(Vec::new()));
     };
     chosen
         .held
         .take(request.demand, dynamic_ports.iter().copied());
-    *chosen
-        .tasks_of
-        .entry(request.service.to_owned())
-        .or_default() += 1;
+    chosen.groups.add(request.group);
     Ok(Placement {
         instance: chosen.name.clone(),
         dynamic_ports,
     })
 }
 
-/// Why `instance` cannot take the task, or `None`.
+/// The preferred instance, and the ports that the task gets there.
+fn choose(
+    instances: &[Instance],
+    request: &Request<'_>,
+) -> Result<(usize, Vec<HostPort>), Explanation> {
+    let mut unsuitable = Vec::new();
+    let mut suitable = Vec::new();
+    for (index, instance) in instances.iter().enumerate() {
+        match examine(instance, request) {
+            None => suitable.push((index, instance)),
+            Some(reason) => unsuitable.push((instance.name.clone(), reason)),
+        }
+    }
+    let preferred = ports::in_use(instances);
+    let none = BTreeSet::new();
+    while let Some(best) = strategy::best(&suitable, instances, request) {
+        let found = suitable.iter().position(|(index, _)| *index == best);
+        let Some((_, instance)) = found.map(|place| suitable.remove(place)) else {
+            break;
+        };
+        let unusable = request.unusable.get(&instance.name).unwrap_or(&none);
+        if let Some(ports) = ports::choose(&instance.held, request.demand, &preferred, unusable) {
+            return Ok((best, ports));
+        }
+        unsuitable.push((instance.name.clone(), Unsuitable::Ports));
+    }
+    Err(Explanation::new(unsuitable))
+}
+
+/// Why `instance` cannot take the task, or `None`; in the order in which ECS asks.
 fn examine(instance: &Instance, request: &Request<'_>) -> Option<Unsuitable> {
     if !instance.active {
         return Some(Unsuitable::Draining);
@@ -132,20 +147,20 @@ fn examine(instance: &Instance, request: &Request<'_>) -> Option<Unsuitable> {
     if request
         .attributes
         .iter()
-        .any(|name| !instance.attributes.contains(*name))
+        .any(|name| !instance.attributes.contains_key(*name))
     {
         return Some(Unsuitable::Attribute);
+    }
+    let mut constraints = request.constraints.iter();
+    if let Some(broken) =
+        constraints.find_map(|constraint| constraint.broken_by(instance, request.group))
+    {
+        return Some(broken);
     }
     request
         .excluded
         .contains(&instance.name)
         .then_some(Unsuitable::Refused)
-}
-
-impl Instance {
-    fn tasks(&self, service: &str) -> u32 {
-        self.tasks_of.get(service).copied().unwrap_or(0)
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,12 @@
-use proptest::prelude::*;
+//! The placer with its default strategies; the others, and what always holds, are in the folder.
 
+mod properties;
+mod rules;
+
+use proptest::prelude::*;
+use proptest::strategy::Strategy as Generator;
+
+use super::Strategy;
 use super::*;
 use crate::domain::resources::Protocol;
 
@@ -21,16 +28,32 @@ fn instance(name: &str) -> Instance {
 
 fn in_zone(name: &str, zone: &str) -> Instance {
     Instance {
-        zone: Some(zone.into()),
+        attributes: [(ZONE.to_owned(), zone.to_owned())].into(),
         ..instance(name)
     }
 }
 
+fn web() -> Group {
+    Group::of_service("shop", "web")
+}
+
 fn place_one(instances: &mut [Instance], demand: &Demand) -> Result<Placement, Explanation> {
+    place_by(instances, demand, &Rules::default(), "")
+}
+
+fn place_by(
+    instances: &mut [Instance],
+    demand: &Demand,
+    rules: &Rules,
+    seed: &str,
+) -> Result<Placement, Explanation> {
     let request = Request {
         demand,
         attributes: &BTreeSet::new(),
-        service: "shop/web",
+        group: &web(),
+        constraints: rules.constraints.iter().collect(),
+        strategies: &rules.strategies,
+        seed,
         excluded: &BTreeSet::new(),
         unusable: &BTreeMap::new(),
     };
@@ -93,7 +116,10 @@ fn dynamic_ports_reuse_those_of_other_instances_and_avoid_those_that_failed() {
     let request = Request {
         demand: &wants,
         attributes: &BTreeSet::new(),
-        service: "shop/web",
+        group: &web(),
+        constraints: Vec::new(),
+        strategies: &[],
+        seed: "",
         excluded: &BTreeSet::new(),
         unusable: &unusable,
     };
@@ -110,7 +136,10 @@ fn an_instance_that_refused_is_passed_over() {
     let request = Request {
         demand: &wants,
         attributes: &BTreeSet::new(),
-        service: "shop/web",
+        group: &web(),
+        constraints: Vec::new(),
+        strategies: &[],
+        seed: "",
         excluded: &excluded,
         unusable: &BTreeMap::new(),
     };
@@ -120,15 +149,19 @@ fn an_instance_that_refused_is_passed_over() {
 #[test]
 fn an_instance_without_a_needed_capability_is_passed_over() {
     let mut instances = [instance("a"), instance("b")];
-    instances[1]
-        .attributes
-        .insert("ecs.capability.container-health-check".into());
+    instances[1].attributes.insert(
+        "ecs.capability.container-health-check".into(),
+        String::new(),
+    );
     let wants = demand(8);
     let needed = BTreeSet::from(["ecs.capability.container-health-check"]);
     let request = Request {
         demand: &wants,
         attributes: &needed,
-        service: "shop/web",
+        group: &web(),
+        constraints: Vec::new(),
+        strategies: &[],
+        seed: "",
         excluded: &BTreeSet::new(),
         unusable: &BTreeMap::new(),
     };
@@ -138,7 +171,7 @@ fn an_instance_without_a_needed_capability_is_passed_over() {
     assert_eq!(explanation.counts(), BTreeMap::from([("ATTRIBUTE", 2)]));
 }
 
-fn demands() -> impl Strategy<Value = Vec<Demand>> {
+fn demands() -> impl Generator<Value = Vec<Demand>> {
     let one = (
         0_u32..1024,
         1_u32..600,
@@ -191,7 +224,7 @@ proptest! {
         for _ in 0..tasks.min(count * 16) {
             prop_assert!(place_one(&mut instances, &demand(8)).is_ok());
         }
-        let counts: Vec<u32> = instances.iter().map(|i| i.tasks("shop/web")).collect();
+        let counts: Vec<u32> = instances.iter().map(|i| i.groups.staying(&web())).collect();
         prop_assert!(counts.iter().max().unwrap() - counts.iter().min().unwrap() <= 1);
     }
 }

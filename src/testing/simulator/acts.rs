@@ -13,7 +13,7 @@ use crate::agent::step::TaskReport;
 use crate::domain::events;
 use crate::domain::ids;
 use crate::domain::liveness::Presence;
-use crate::domain::placement::{Request, place};
+use crate::domain::placement::{Group, Request, place};
 use crate::domain::service::{Plan, Start};
 use crate::domain::task::{Stop, StopCode, TaskState};
 
@@ -136,7 +136,10 @@ impl Replica {
         let request = Request {
             attributes: &BTreeSet::new(),
             demand: &demand,
-            service: &service.name,
+            group: &Group::of_service("", &service.name),
+            constraints: Vec::new(),
+            strategies: &[],
+            seed: &service.name,
             excluded: &excluded,
             unusable: &BTreeMap::new(),
         };

@@ -9,7 +9,7 @@ use super::objects::TaskObject;
 use super::view::View;
 use crate::domain::events;
 use crate::domain::liveness::Presence;
-use crate::domain::placement::Instance;
+use crate::domain::placement::{Group, Instance};
 use crate::domain::resources::Held;
 use crate::domain::service::{Task, Wanted};
 use crate::domain::task::StopCode;
@@ -84,7 +84,7 @@ pub(super) fn placeable(
             instance
                 .held
                 .take(&demand, task.dynamic_ports.iter().copied());
-            *instance.tasks_of.entry(task.service.clone()).or_default() += 1;
+            instance.groups.add(&Group::of_service("", &task.service));
         }
     }
     instances

@@ -100,12 +100,15 @@ async fn lift_taints(scene: &Scene) {
     }
 }
 
-/// Instances that a test drained take tasks again.
+/// Instances that a test drained take tasks again, and have no attributes of a test.
 async fn activate(scene: &Scene) {
     let instances: Api<ContainerInstance> = Api::all(scene.kube.clone());
     for instance in instances.list(&ListParams::default()).await.unwrap() {
         if instance.spec.status == InstanceState::Draining {
             scene.set_instance(&instance.name_any(), "ACTIVE").await;
+        }
+        if !instance.spec.attributes.is_empty() {
+            scene.set_attributes(&instance.name_any(), &json!({})).await;
         }
     }
 }

@@ -221,6 +221,21 @@ impl Scene {
         .expect();
     }
 
+    /// Replaces an instance's custom attributes; `{}` takes all of them away.
+    pub(crate) async fn set_attributes(&self, instance: &str, attributes: &Value) {
+        let patch = json!([{"op": "add", "path": "/spec/attributes", "value": attributes}]);
+        kubectl(&[
+            "patch",
+            "containerinstance",
+            instance,
+            "--type=json",
+            "-p",
+            &patch.to_string(),
+        ])
+        .await
+        .expect();
+    }
+
     /// Takes a node's agent away for as long as the taint is there. The node stays Ready.
     pub(crate) async fn hold_agent_down(&self, node: &str) {
         let taint = format!("{TAINT}=true:NoExecute");
