@@ -14,6 +14,7 @@
 #![expect(clippy::print_stderr, reason = "a failed test shows what it saw")]
 
 mod control_plane;
+mod deployments;
 mod failures;
 mod harness;
 mod idle;
