@@ -14,6 +14,8 @@ pub const RECONCILING: &str = "Reconciling";
 pub const STALLED: &str = "Stalled";
 /// Lists the fields that are accepted and change nothing here.
 pub const WITHOUT_EFFECT: &str = "WithoutEffect";
+/// Of a service: its percents of its desired count would let no deployment replace a task.
+pub const PERCENTS_CANNOT_MOVE: &str = "PercentsCannotMove";
 
 /// Of a task that is being deleted: its agent has removed its containers, and the object may go.
 pub const CONTAINERS_REMOVED: &str = "ContainersRemoved";
@@ -30,12 +32,18 @@ pub mod reason {
     pub const DEPLOYMENT_IN_PROGRESS: &str = "DeploymentInProgress";
     /// A deployment has failed.
     pub const DEPLOYMENT_FAILED: &str = "DeploymentFailed";
+    /// A deployment has failed, and the last completed one runs instead.
+    pub const DEPLOYMENT_ROLLED_BACK: &str = "DeploymentRolledBack";
     /// Services that follow this task definition have not all taken it up.
     pub const WAITING_FOR_SERVICES: &str = "WaitingForServices";
     /// No instance has room for a task.
     pub const UNABLE_TO_PLACE: &str = "UnableToPlaceTask";
     /// minimumHealthyPercent and maximumPercent leave no room to replace a task.
     pub const NO_ROOM_TO_DEPLOY: &str = "NoRoomToDeploy";
+    /// The percents leave no room to replace a task.
+    pub const PERCENTS_LEAVE_NO_ROOM: &str = "PercentsLeaveNoRoom";
+    /// The percents leave room to replace a task.
+    pub const PERCENTS_LEAVE_ROOM: &str = "PercentsLeaveRoom";
     /// What is asked for contradicts itself.
     pub const INVALID: &str = "Invalid";
     /// A field is set which is not supported.

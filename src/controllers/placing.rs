@@ -194,7 +194,6 @@ fn attributes(context: &Context, instance: &ContainerInstance) -> BTreeMap<Strin
 
 /// A task holds its resources until it is STOPPED. One whose revision is gone still holds its ports.
 fn hold(context: &Context, instance: &mut Instance, task: &EcsTask) {
-    let namespace = task.namespace().unwrap_or_default();
     let definition = context.definitions.of_task(&context.world, task);
     let demand = definition
         .map(|definition| definition.demand())

@@ -21,6 +21,20 @@ pub enum ServiceEvent {
         /// `ecs-svc/<digits>`
         deployment: String,
     },
+    /// The circuit breaker has given a deployment up.
+    DeploymentFailed {
+        /// `ecs-svc/<digits>`
+        deployment: String,
+    },
+    /// The last completed deployment is made anew.
+    RollingBack {
+        /// `ecs-svc/<digits>` of the completed one.
+        deployment: String,
+    },
+    /// A rollback was asked for, and there is nothing to go back to.
+    NothingToRollBackTo,
+    /// The way back failed as well.
+    RollbackFailed,
     /// A task found no instance.
     Unplaced(Explanation),
     /// Tasks keep failing before they run, so that starts are spaced out.
@@ -75,6 +89,18 @@ impl ServiceEvent {
             Self::DeploymentCompleted { deployment } => {
                 format!("(service {service}) (deployment {deployment}) deployment completed.")
             }
+            Self::DeploymentFailed { deployment } => format!(
+                "(service {service}) (deployment {deployment}) deployment failed: tasks failed to start."
+            ),
+            Self::RollingBack { deployment } => {
+                format!("(service {service}) rolling back to deployment {deployment}.")
+            }
+            Self::NothingToRollBackTo => format!(
+                "(service {service}) cannot roll back: no other deployment of it has completed."
+            ),
+            Self::RollbackFailed => format!(
+                "(service {service}) cannot roll back again: the rollback itself has failed."
+            ),
             Self::Unplaced(explanation) => format!(
                 "(service {service}) was unable to place a task because no container instance met all of its requirements. {explanation}"
             ),
@@ -104,6 +130,10 @@ impl ServiceEvent {
             Self::Stopped(_) => "TasksStopped",
             Self::SteadyState => "SteadyState",
             Self::DeploymentCompleted { .. } => "DeploymentCompleted",
+            Self::DeploymentFailed { .. } => "DeploymentFailed",
+            Self::RollingBack { .. } => "DeploymentRollingBack",
+            Self::NothingToRollBackTo => "NothingToRollBackTo",
+            Self::RollbackFailed => "RollbackFailed",
             Self::Unplaced(_) => "TaskPlacementFailure",
             Self::CannotStartConsistently => "TaskStartImpaired",
             Self::InstanceLost { .. } => "InstanceLost",
@@ -123,6 +153,24 @@ impl ServiceEvent {
                 | Self::DeploymentCompleted { .. }
         )
     }
+}
+
+/// `rolloutStateReason` of a deployment that goes on.
+pub fn deployment_in_progress(deployment: &str) -> String {
+    format!("ECS deployment {deployment} in progress.")
+}
+
+/// `rolloutStateReason` of a deployment that has completed.
+pub fn deployment_completed(deployment: &str) -> String {
+    format!("ECS deployment {deployment} completed.")
+}
+
+/// `rolloutStateReason` of a deployment that the circuit breaker gave up.
+pub const DEPLOYMENT_FAILED: &str = "ECS deployment circuit breaker: tasks failed to start.";
+
+/// `rolloutStateReason` of the deployment that goes back to `completed`.
+pub fn rolling_back(completed: &str) -> String {
+    format!("ECS deployment circuit breaker: rolling back to deploymentId {completed}.")
 }
 
 /// `stoppedReason` of a task that a deployment or a scale-in stops: ECS uses one text for both.

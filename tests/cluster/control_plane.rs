@@ -114,7 +114,7 @@ async fn an_agent_that_stays_down_on_a_healthy_node_stops_nothing_and_gets_nothi
 }
 
 /// Kills the controller that leads.
-async fn kill_leader(scene: &Scene) {
+pub(crate) async fn kill_leader(scene: &Scene) {
     let process = scene
         .eventually("a leader to kill", LATER, async || {
             let leader = scene.leader().await?;

@@ -15,6 +15,7 @@
 
 mod contract;
 mod control_plane;
+mod deployments;
 mod failures;
 mod harness;
 mod idle;

@@ -7,6 +7,8 @@
     reason = "what cannot be read fails the test"
 )]
 
+mod agents;
+mod deployments;
 mod placement;
 mod rbac;
 mod scene;

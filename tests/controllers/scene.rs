@@ -14,25 +14,18 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-const AGENTS: &str = "ecs-operator-agents";
-const OURS: &str = "/apis/ecs-operator.io/v1alpha1";
+use crate::agents::{Agents, Fate, act_as_agents, report, stopped};
+
+pub(crate) const AGENTS: &str = "ecs-operator-agents";
+pub(crate) const OURS: &str = "/apis/ecs-operator.io/v1alpha1";
 
 /// See the module. Everything ends when it is dropped.
 pub(crate) struct Scene {
     pub(crate) api: FakeApi,
     agents: Arc<Mutex<Agents>>,
     stop: CancellationToken,
-    _running: JoinSet<()>,
-}
-
-/// How the agents behave.
-#[derive(Default)]
-struct Agents {
-    nodes: BTreeSet<String>,
-    silent: BTreeSet<String>,
-    starts_fail: bool,
-    /// All nodes were given the socket of one engine.
-    share_an_engine: bool,
+    controllers: JoinSet<()>,
+    _agents: JoinSet<()>,
 }
 
 impl Scene {
@@ -40,15 +33,16 @@ impl Scene {
     pub(crate) async fn start(nodes: &[&str]) -> Self {
         let api = FakeApi::new();
         let stop = CancellationToken::new();
-        let mut running = JoinSet::new();
+        let (mut controllers, mut acting) = (JoinSet::new(), JoinSet::new());
         let agents = Arc::new(Mutex::new(Agents::default()));
-        running.spawn(act_as_agents(api.clone(), Arc::clone(&agents)));
-        control(&api, &stop, &mut running);
+        acting.spawn(act_as_agents(api.clone(), Arc::clone(&agents)));
+        control(&api, &stop, &mut controllers);
         let scene = Self {
             api,
             agents,
             stop,
-            _running: running,
+            controllers,
+            _agents: acting,
         };
         scene
             .apply(&json!({
@@ -65,9 +59,15 @@ impl Scene {
 
     /// The same, with service `web` running as wanted.
     pub(crate) async fn running(nodes: &[&str], count: i32) -> Self {
+        let definition = task_definition("web", "1");
+        Self::running_as(nodes, &definition, &service("web", count)).await
+    }
+
+    /// The same with another definition and service of that name.
+    pub(crate) async fn running_as(nodes: &[&str], definition: &Value, service: &Value) -> Self {
         let scene = Self::start(nodes).await;
-        scene.apply(&task_definition("web", "1")).await;
-        scene.apply(&service("web", count)).await;
+        scene.apply(definition).await;
+        scene.apply(service).await;
         scene
             .until("the service is ready", || scene.is_ready("web"))
             .await;
@@ -109,6 +109,35 @@ impl Scene {
 
     pub(crate) fn fail_all_starts(&self) {
         self.agents.lock().unwrap().starts_fail = true;
+    }
+
+    /// From now on the tasks of a revision fare so; `None`: they run.
+    pub(crate) fn fate(&self, revision: &str, fate: impl Into<Option<Fate>>) {
+        let fates = &mut self.agents.lock().unwrap().fates;
+        match fate.into() {
+            Some(fate) => fates.insert(revision.to_owned(), fate),
+            None => fates.remove(revision),
+        };
+    }
+
+    /// The essential container of a task ends.
+    pub(crate) async fn end(&self, task: &Value) {
+        let now = self.api.now().to_string();
+        let ended = stopped(
+            task,
+            "EssentialContainerExited",
+            "Essential container in task exited",
+            &now,
+        );
+        report(&self.api, task, ended).await;
+    }
+
+    /// The controller that leads is killed, and another one takes over, which knows only what the API server tells.
+    pub(crate) fn change_leader(&mut self) {
+        self.stop.cancel();
+        self.stop = CancellationToken::new();
+        self.controllers = JoinSet::new();
+        control(&self.api, &self.stop, &mut self.controllers);
     }
 
     pub(crate) fn share_an_engine(&self) {
@@ -255,93 +284,6 @@ fn control(api: &FakeApi, stop: &CancellationToken, running: &mut JoinSet<()>) {
         world.ready().await.unwrap();
         controllers::run(context, stop).await;
     });
-}
-
-/// Agents that renew their Leases, start what is bound to them, and stop what is told to stop.
-async fn act_as_agents(api: FakeApi, agents: Arc<Mutex<Agents>>) {
-    loop {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let (nodes, starts_fail, share_an_engine) = {
-            let agents = agents.lock().unwrap();
-            (
-                agents
-                    .nodes
-                    .difference(&agents.silent)
-                    .cloned()
-                    .collect::<Vec<_>>(),
-                agents.starts_fail,
-                agents.share_an_engine,
-            )
-        };
-        for node in &nodes {
-            let now = api.now().to_string();
-            let lease = json!({
-                "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
-                "metadata": {"name": format!("instance-{node}"), "namespace": AGENTS},
-                "spec": {"holderIdentity": node, "renewTime": now},
-            });
-            api.apply(&lease).await;
-            let instance = format!("{OURS}/containerinstances/{node}");
-            if api.object(&instance).is_some() {
-                let report = json!({
-                    "apiVersion": "ecs-operator.io/v1alpha1", "kind": "ContainerInstance", "metadata": {"name": node},
-                    "status": {"agent": {
-                        "agentVersion": "test", "engine": {
-                            "ready": true, "bootId": "boot-1", "id": if share_an_engine { "shared" } else { node.as_str() },
-                        },
-                        "attributes": {"ecs.capability.container-health-check": ""},
-                        "registeredResources": {"cpu": 4096, "memory": 1024, "pids": 32768},
-                    }},
-                });
-                api.apply_status(&report).await;
-            }
-        }
-        for task in api.all(&format!("{OURS}/ecstasks")) {
-            let bound = task["spec"]["containerInstance"]
-                .as_str()
-                .unwrap_or_default();
-            if !nodes.iter().any(|node| node == bound) {
-                continue;
-            }
-            if let Some(status) = next_status(&task, starts_fail, &api.now().to_string()) {
-                let report = json!({
-                    "apiVersion": "ecs-operator.io/v1alpha1", "kind": "EcsTask",
-                    "metadata": {"name": task["metadata"]["name"], "namespace": task["metadata"]["namespace"]},
-                    "status": status,
-                });
-                api.apply_status(&report).await;
-            }
-        }
-    }
-}
-
-/// What an agent says next of a task; nothing where there is nothing new.
-fn next_status(task: &Value, starts_fail: bool, now: &str) -> Option<Value> {
-    let told = &task["status"];
-    let deleting = !task["metadata"]["deletionTimestamp"].is_null();
-    let ending = deleting || !task["spec"]["stop"].is_null();
-    let stopped = |code: &str, reason: &str| {
-        json!({"lastStatus": "STOPPED", "desiredStatus": "STOPPED", "stopCode": code, "stoppedReason": reason, "stoppedAt": now,
-            "startedAt": told["startedAt"], "healthStatus": "UNKNOWN"})
-    };
-    let mut status = match told["lastStatus"].as_str() {
-        Some("STOPPED") if !deleting || told["conditions"].is_array() => return None,
-        Some("STOPPED") => told.clone(),
-        _ if ending => stopped("ServiceSchedulerInitiated", "told to stop"),
-        None if starts_fail => stopped("TaskFailedToStart", "Task failed to start"),
-        None => {
-            json!({"lastStatus": "RUNNING", "desiredStatus": "RUNNING", "healthStatus": "HEALTHY", "startedAt": now})
-        }
-        Some(_) => return None,
-    };
-    if deleting {
-        status["conditions"] = json!([{"type": "ContainersRemoved", "status": "True", "reason": "Removed", "message": "",
-            "lastTransitionTime": now}]);
-    }
-    if let Some(members) = status.as_object_mut() {
-        members.retain(|_, value| !value.is_null());
-    }
-    Some(status)
 }
 
 fn node(name: &str, ready: &str) -> Value {

@@ -3,6 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{Condition, Deserialize, JsonSchema, List, Serialize, Str, conditions};
+use crate::domain::service::Rollout;
 
 /// What has become of a service. Its size does not grow with the number of tasks.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -52,7 +53,7 @@ pub struct EcsServiceStatus {
     /// Fields that are set and change nothing here, each with the reason.
     #[serde(default, skip_serializing_if = "List::is_empty")]
     pub without_effect: List<Str<1024>, 128>,
-    /// What holds now: Ready, Reconciling, Stalled, `WithoutEffect`.
+    /// What holds now: Ready, Reconciling, Stalled, `PercentsCannotMove`, `WithoutEffect`.
     #[serde(default)]
     #[schemars(schema_with = "conditions::schema")]
     pub conditions: Vec<Condition>,
@@ -108,6 +109,9 @@ pub struct DeploymentStatus {
     /// Why, in ECS's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout_state_reason: Option<Str<1024>>,
+    /// What it waits for, while it goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_for: Option<Str<1024>>,
     /// When it began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Time>,
@@ -150,6 +154,16 @@ pub enum RolloutState {
     Failed,
 }
 
+impl From<RolloutState> for Rollout {
+    fn from(state: RolloutState) -> Self {
+        match state {
+            RolloutState::InProgress => Self::InProgress,
+            RolloutState::Completed => Self::Completed,
+            RolloutState::Failed => Self::Failed,
+        }
+    }
+}
+
 /// What is remembered of a deployment that has ended.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -161,6 +175,9 @@ pub struct DeploymentRecord {
     pub service_revision: Str<96>,
     /// What it ran: `family:revision`.
     pub task_definition: Str<96>,
+    /// Why it failed: the words of the task that failed last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Str<1024>>,
 }
 
 /// Something that happened to a service, in ECS's words.

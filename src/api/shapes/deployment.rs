@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::breaker::DeploymentCircuitBreaker;
 use super::hook_details::HookDetails;
 use crate::api::bounded::{List, Str};
 
@@ -65,52 +66,6 @@ pub enum DeploymentStrategy {
     /// A small part first, then the rest.
     #[serde(rename = "CANARY")]
     Canary,
-}
-
-/// When a deployment that cannot start its tasks counts as failed.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct DeploymentCircuitBreaker {
-    /// Whether failures are counted.
-    pub enable: bool,
-    /// Whether a failed deployment goes back to the last completed one.
-    pub rollback: bool,
-    /// Whether a task that becomes healthy sets the count to 0. Default true.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reset_on_healthy_task: Option<bool>,
-    /// How many failures fail the deployment. Default: half of the desired count, at least 3, at
-    /// most 200.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub threshold_configuration: Option<ThresholdConfiguration>,
-}
-
-/// How many failed tasks fail a deployment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ThresholdConfiguration {
-    /// How `value` is read.
-    #[serde(rename = "type")]
-    pub kind: ThresholdType,
-    /// The count, or the percent of the desired count.
-    #[schemars(range(min = 1, max = 100_000))]
-    pub value: i32,
-}
-
-/// How a circuit breaker's threshold is read.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-#[schemars(transform = crate::api::bounded::without_description)]
-pub enum ThresholdType {
-    /// A number of tasks.
-    #[serde(rename = "COUNT")]
-    Count,
-    /// Percent of the desired count, at least 3 and at most 200 tasks.
-    #[serde(rename = "BOUNDED_PERCENT")]
-    BoundedPercent,
-    /// Percent of the desired count.
-    #[serde(rename = "UNBOUNDED_PERCENT")]
-    UnboundedPercent,
 }
 
 /// CloudWatch alarms that fail a deployment.

@@ -4,6 +4,7 @@
 //! here, whether this release carries it out or not: `domain::fields` says which. Bounds are in the types, because the
 //! API server estimates the cost of rules from them; the descriptions become those of the resources.
 
+mod breaker;
 mod container;
 mod container_parts;
 mod deployment;
@@ -18,6 +19,7 @@ mod platform;
 mod service_connect;
 mod volumes;
 
+pub use breaker::*;
 pub use container::*;
 pub use container_parts::*;
 pub use deployment::*;

@@ -8,8 +8,10 @@ use kube::api::ObjectMeta;
 use kube::{Api, ResourceExt};
 use serde_json::json;
 
-use super::deployment::{Current, owner};
+use super::Pass;
+use super::deployment::Target;
 use super::observe::{Scene, service_uid};
+use super::revisions::owner;
 use crate::api::names;
 use crate::api::service::EcsService;
 use crate::api::task::{self, EcsTask, EcsTaskSpec, TaskExtensions, TaskService};
@@ -20,7 +22,7 @@ use crate::controllers::writes::{Created, Error, api_of, create, doing, is_statu
 use crate::domain::events::ServiceEvent;
 use crate::domain::ids;
 use crate::domain::placement::{Explanation, Group, Placement};
-use crate::domain::service::{Cause, Plan, Start, StopTask};
+use crate::domain::service::{Cause, Start, StopTask};
 
 /// Creates and stops that are sent side by side: the API server takes about 600 creates a second from that many.
 const IN_FLIGHT: usize = 16;
@@ -37,17 +39,24 @@ pub(super) struct Done {
 }
 
 /// Every step is idempotent: names and preconditions make a repeated one harmless.
-pub(super) async fn act(
-    context: &Context,
-    service: &EcsService,
-    scene: &Scene,
-    current: &Current,
-    plan: &Plan,
-) -> Done {
+pub(super) async fn act(context: &Context, pass: &Pass<'_>) -> Done {
+    let Pass {
+        service,
+        scene,
+        current,
+        plan,
+        ..
+    } = *pass;
     let mut done = Done::default();
     stop_all(context, service, scene, &plan.stops, &mut done).await;
-    if done.failure.is_none() && !plan.starts.is_empty() {
-        start_all(context, service, scene, current, &plan.starts, &mut done).await;
+    let starts = [
+        (Some(&current.target), &plan.starts),
+        (current.before.as_ref(), &plan.restarts),
+    ];
+    for (target, starts) in starts {
+        if let Some(target) = target.filter(|_| done.failure.is_none() && !starts.is_empty()) {
+            start_all(context, service, scene, target, starts, &mut done).await;
+        }
     }
     done
 }
@@ -125,13 +134,13 @@ async fn start_all(
     context: &Context,
     service: &EcsService,
     scene: &Scene,
-    current: &Current,
+    target: &Target,
     starts: &[Start],
     done: &mut Done,
 ) {
     let reserved = {
         let _placing = context.placing.lock().await;
-        reserve(context, service, scene, current, starts, done).await
+        reserve(context, service, scene, target, starts, done).await
     };
     let api: Api<EcsTask> = api_of(&context.client, service.namespace());
     let answers: Vec<_> = stream::iter(reserved)
@@ -169,28 +178,28 @@ async fn reserve(
     context: &Context,
     service: &EcsService,
     scene: &Scene,
-    current: &Current,
+    target: &Target,
     starts: &[Start],
     done: &mut Done,
 ) -> Vec<EcsTask> {
     let mut room = placing::Room::observe(context, &scene.cluster).await;
     let history = placing::History::of(
         scene.objects.values(),
-        &scene.task_definition,
+        &target.runs.name,
         context.clock.now(),
     );
     let namespace = service.namespace().unwrap_or_default();
     let wish = placing::Wish {
-        definition: &scene.definition,
+        definition: &target.runs.definition,
         group: &Group::of_service(&namespace, &service.name_any()),
         rules: &scene.placement,
     };
     let mut reserved = Vec::new();
     for start in starts {
-        let name = task_name(service, current, *start);
+        let name = task_name(service, target, *start);
         match room.place(&wish, &name, &history) {
             Ok(placement) => {
-                let task = new_task(service, scene, current, *start, name, &placement);
+                let task = new_task(service, scene, target, *start, name, &placement);
                 context.world.tasks.reserve(task.clone());
                 reserved.push(task);
             }
@@ -227,11 +236,11 @@ fn adopt_or_report(
     });
 }
 
-fn task_name(service: &EcsService, current: &Current, start: Start) -> String {
+fn task_name(service: &EcsService, target: &Target, start: Start) -> String {
     ids::service_task_name(
         &service.name_any(),
         &service.uid().unwrap_or_default(),
-        current.number,
+        target.number,
         start.slot,
         start.attempt,
     )
@@ -240,7 +249,7 @@ fn task_name(service: &EcsService, current: &Current, start: Start) -> String {
 fn new_task(
     service: &EcsService,
     scene: &Scene,
-    current: &Current,
+    target: &Target,
     start: Start,
     name: String,
     placement: &Placement,
@@ -260,22 +269,22 @@ fn new_task(
         },
         spec: EcsTaskSpec {
             cluster: Some(scene.cluster.as_str().into()),
-            task_definition: scene.task_definition.as_str().into(),
+            task_definition: target.runs.name.as_str().into(),
             group: Some(format!("service:{}", service.name_any()).into()),
-            started_by: Some(current.id.as_str().into()),
+            started_by: Some(target.id.as_str().into()),
             tags: service.spec.tags.clone(),
             container_instance: Some(placement.instance.as_str().into()),
             extensions: Some(TaskExtensions {
                 service: Some(TaskService {
                     name: service.name_any().into(),
                     uid: uid.into(),
-                    deployment: current.number,
-                    service_revision: current.service_revision.as_str().into(),
+                    deployment: target.number,
+                    service_revision: target.service_revision.as_str().into(),
                     slot: start.slot,
                     attempt: start.attempt,
                 }),
                 task_definition: None,
-                host_ports: placing::host_ports(&scene.definition, placement),
+                host_ports: placing::host_ports(&target.runs.definition, placement),
             }),
             ..EcsTaskSpec::default()
         },

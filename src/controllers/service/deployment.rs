@@ -1,43 +1,69 @@
-//! Which deployment a service is in. A new one begins when what is wanted differs from what the newest one snapshot;
-//! it is recorded before its first task.
-
-use std::collections::BTreeSet;
-use std::sync::Arc;
+//! Which deployment a service is in. A new one begins when what is wanted differs from what the newest one snapshot, or
+//! when the newest one failed and the last completed one is to run again; it is recorded before its first task.
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
-use kube::api::ObjectMeta;
-use kube::{Api, Resource, ResourceExt};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt;
 
-use super::observe::Scene;
+use super::observe::{Obstacle, Runnable, Scene, runnable};
+use super::revisions::{content, next_number, recorded, same, snapshot};
+use super::verdict::last_failure;
+use crate::api::bounded::Str;
 use crate::api::service::{
-    ContainerImage, DeploymentState, DeploymentStatus, EcsService, EcsServiceRevision,
-    EcsServiceRevisionSpec, EcsServiceStatus, RolloutState,
+    DeploymentRecord, DeploymentState, DeploymentStatus, EcsService, EcsServiceRevision,
+    EcsServiceStatus, RolloutState,
 };
 use crate::controllers::context::Context;
-use crate::controllers::writes::{Created, Error, api_of, create, delete, doing};
+use crate::controllers::writes::Error;
+use crate::domain::events::{self, ServiceEvent as Happened};
 use crate::domain::ids;
+use crate::domain::service::Trips;
+use crate::domain::service::rollout::{self, Aftermath, Next, Rollout};
 
-/// Snapshots that are kept even if nothing refers to them.
-const SNAPSHOTS_KEPT: usize = 20;
+/// Deployments that a status has room for.
+const LISTED: usize = 50;
 
-/// The deployment that tasks should belong to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Current {
+/// A deployment that tasks can be started for.
+#[derive(Clone)]
+pub(super) struct Target {
     /// Its number.
     pub(super) number: i64,
     /// `ecs-svc/<digits>`
     pub(super) id: String,
     /// Name of its `EcsServiceRevision`.
     pub(super) service_revision: String,
+    /// What it runs.
+    pub(super) runs: Runnable,
+}
+
+/// The newest deployment.
+pub(super) struct Current {
+    /// The deployment that tasks should belong to.
+    pub(super) target: Target,
+    /// How far it is.
+    pub(super) rollout: Rollout,
+    /// The deployment that failed, while it is what is wanted: the newest one, or that which it goes back from.
+    pub(super) failed: Option<DeploymentRecord>,
+    /// The one that completed last before it.
+    pub(super) before: Option<Target>,
+}
+
+impl Current {
+    /// It is the way back from one that failed.
+    pub(super) fn goes_back(&self) -> bool {
+        let failed = self.failed.as_ref();
+        failed.is_some_and(|failed| failed.number != self.target.number)
+    }
 }
 
 /// What came of the question.
 pub(super) enum Step {
-    /// The newest deployment is what is wanted.
-    Settled(Current),
+    /// The newest deployment stays.
+    Settled(Box<Current>),
     /// A new one begins: this status records it.
     Recorded(Box<EcsServiceStatus>),
+    /// What it runs cannot be started now.
+    Blocked(Obstacle),
 }
 
 /// The current deployment, or the record of a new one.
@@ -47,44 +73,166 @@ pub(super) async fn current(
     scene: &Scene,
     now: Timestamp,
 ) -> Result<Step, Error> {
-    let uid = service.uid().unwrap_or_default();
     let status = service.status.clone().unwrap_or_default();
-    let wanted = content(service, scene, &uid);
-    if let Some(primary) = status
+    let wanted = content(service, scene);
+    // A snapshot that somebody deleted is no wish for a deployment: it is made again.
+    let is_wanted = |revision: &str, task_definition: &str| {
+        recorded(context, service, revision).map_or_else(
+            || wanted.task_definition == task_definition,
+            |known| same(&known.spec, &wanted),
+        )
+    };
+    let newest = primary(&status);
+    let failed = status.failed_deployment.clone();
+    let next = rollout::next(
+        newest.map(|newest| {
+            let wanted = is_wanted(&newest.service_revision, &newest.task_definition);
+            (wanted, newest.rollout_state.into())
+        }),
+        failed
+            .as_ref()
+            .map(|failed| is_wanted(&failed.service_revision, &failed.task_definition)),
+    );
+    let (newest, failed) = match (next, newest) {
+        (Next::Begin, _) | (_, None) => {
+            let number = next_number(context, service, scene);
+            let revision = snapshot(context, service, wanted, number).await?;
+            let mut status = begun(status, service, &revision, None, now);
+            status.failed_deployment = None;
+            return Ok(Step::Recorded(Box::new(status)));
+        }
+        (Next::Keep, Some(newest)) => {
+            if recorded(context, service, &newest.service_revision).is_none() {
+                snapshot(context, service, wanted, newest.number).await?;
+            }
+            (newest, None)
+        }
+        (Next::KeepInsteadOfFailed, Some(newest)) => (newest, failed),
+    };
+    let target = |number, revision: &Str<96>, task_definition: &Str<96>| {
+        let runs = if scene.wanted.name == task_definition.as_str() {
+            Ok(scene.wanted.clone())
+        } else {
+            runnable(context, service, task_definition, scene.profile)
+        };
+        runs.map(|runs| Target {
+            number,
+            id: ids::deployment_id(&service.uid().unwrap_or_default(), number),
+            service_revision: revision.to_string(),
+            runs,
+        })
+    };
+    let now_wanted = match target(
+        newest.number,
+        &newest.service_revision,
+        &newest.task_definition,
+    ) {
+        Ok(target) => target,
+        Err(obstacle) => return Ok(Step::Blocked(obstacle)),
+    };
+    let before = completed_before(&status, newest.number).and_then(|record| {
+        target(
+            record.number,
+            &record.service_revision,
+            &record.task_definition,
+        )
+        .ok()
+    });
+    Ok(Step::Settled(Box::new(Current {
+        target: now_wanted,
+        rollout: newest.rollout_state.into(),
+        failed,
+        before,
+    })))
+}
+
+/// The newest deployment has failed: the status that says so, with the way back as the newest one where there is one.
+pub(super) async fn fail(
+    context: &Context,
+    service: &EcsService,
+    scene: &Scene,
+    current: &Current,
+    trips: Trips,
+    now: Timestamp,
+) -> Result<(Box<EcsServiceStatus>, Vec<Happened>), Error> {
+    let mut status = service.status.clone().unwrap_or_default();
+    let number = current.target.number;
+    let failing = recorded(context, service, &current.target.service_revision);
+    let completed = completed_before(&status, number)
+        .and_then(|record| {
+            let revision = recorded(context, service, &record.service_revision)?;
+            Some((record.number, revision))
+        })
+        // To make the same anew would only fail again.
+        .filter(|(_, revision)| failing.is_none_or(|failing| !same(&failing.spec, &revision.spec)));
+    let aftermath = rollout::aftermath(trips, current.goes_back(), completed.is_some());
+    let deployments = status.deployments.iter_mut();
+    for failed in deployments.filter(|deployment| deployment.number == number) {
+        failed.rollout_state = RolloutState::Failed;
+        failed.rollout_state_reason = Some(events::DEPLOYMENT_FAILED.into());
+        failed.waiting_for = None;
+        failed.updated_at = Some(Time(now));
+    }
+    if !current.goes_back() {
+        status.failed_deployment = Some(DeploymentRecord {
+            number,
+            service_revision: current.target.service_revision.as_str().into(),
+            task_definition: current.target.runs.name.as_str().into(),
+            reason: last_failure(scene, number).map(|reason| Str::cut(&reason)),
+        });
+    }
+    let mut happened = vec![Happened::DeploymentFailed {
+        deployment: current.target.id.clone(),
+    }];
+    match (aftermath, completed) {
+        (Aftermath::RollsBack, Some((completed, revision))) => {
+            let number = next_number(context, service, scene);
+            let back = snapshot(context, service, revision.spec.clone(), number).await?;
+            let completed = ids::deployment_id(&service.uid().unwrap_or_default(), completed);
+            let reason = events::rolling_back(&completed);
+            status = begun(status, service, &back, Some(reason), now);
+            happened.push(Happened::RollingBack {
+                deployment: completed,
+            });
+        }
+        (Aftermath::NothingCompleted, _) => happened.push(Happened::NothingToRollBackTo),
+        (Aftermath::RollbackFailed, _) => happened.push(Happened::RollbackFailed),
+        (Aftermath::Stays | Aftermath::RollsBack, _) => {}
+    }
+    Ok((Box::new(status), happened))
+}
+
+fn primary(status: &EcsServiceStatus) -> Option<&DeploymentStatus> {
+    status
         .deployments
         .iter()
-        .find(|d| d.status == DeploymentState::Primary)
-    {
-        let key = (
-            service.namespace().unwrap_or_default(),
-            primary.service_revision.to_string(),
-        );
-        let recorded = match context.world.service_revisions.get(&key) {
-            Some(recorded) => Some(recorded),
-            // Somebody deleted the snapshot. That is no wish for a deployment: it is made again.
-            None if primary.task_definition == wanted.task_definition => {
-                Some(snapshot(context, service, wanted.clone(), primary.number).await?)
-            }
-            None => None,
-        };
-        if recorded.is_some_and(|recorded| same(&recorded.spec, &wanted)) {
-            return Ok(Step::Settled(Current {
-                number: primary.number,
-                id: primary.id.to_string(),
-                service_revision: primary.service_revision.to_string(),
-            }));
-        }
+        .find(|deployment| deployment.status == DeploymentState::Primary)
+}
+
+/// The deployment that completed last, unless it is this one.
+fn completed_before(status: &EcsServiceStatus, number: i64) -> Option<&DeploymentRecord> {
+    let completed = status.last_completed_deployment.as_ref();
+    completed.filter(|completed| completed.number != number)
+}
+
+/// The status with a new deployment first, which supersedes the others.
+fn begun(
+    mut status: EcsServiceStatus,
+    service: &EcsService,
+    revision: &EcsServiceRevision,
+    reason: Option<String>,
+    now: Timestamp,
+) -> EcsServiceStatus {
+    for older in status.deployments.iter_mut() {
+        older.status = DeploymentState::Active;
     }
-    let revision = snapshot(
-        context,
-        service,
-        wanted,
-        next_number(context, service, scene, &uid),
-    )
-    .await?;
     let number = revision.spec.number;
+    let id = ids::deployment_id(&service.uid().unwrap_or_default(), number);
+    let reason = reason.unwrap_or_else(|| events::deployment_in_progress(&id));
+    status.last_deployment_number = number;
+    status.task_definition = Some(revision.spec.task_definition.clone());
     let deployment = DeploymentStatus {
-        id: ids::deployment_id(&uid, number).into(),
+        id: id.into(),
         number,
         status: DeploymentState::Primary,
         service_revision: revision.name_any().into(),
@@ -94,179 +242,12 @@ pub(super) async fn current(
         running_count: 0,
         failed_tasks: 0,
         rollout_state: RolloutState::InProgress,
-        rollout_state_reason: Some(
-            super::report::in_progress(&ids::deployment_id(&uid, number)).into(),
-        ),
+        rollout_state_reason: Some(reason.into()),
+        waiting_for: None,
         created_at: Some(Time(now)),
         updated_at: Some(Time(now)),
     };
-    Ok(Step::Recorded(Box::new(begun(status, deployment))))
-}
-
-/// The status with a new deployment first; the others give up their place.
-fn begun(mut status: EcsServiceStatus, deployment: DeploymentStatus) -> EcsServiceStatus {
-    for older in status.deployments.iter_mut() {
-        older.status = DeploymentState::Active;
-    }
-    status.last_deployment_number = deployment.number;
-    status.task_definition = Some(deployment.task_definition.clone());
     status.deployments.insert(0, deployment);
+    status.deployments.truncate(LISTED);
     status
-}
-
-/// Higher than every number that any trace of this service shows, should its status have been wiped.
-fn next_number(context: &Context, service: &EcsService, scene: &Scene, uid: &str) -> i64 {
-    let recorded = service
-        .status
-        .as_ref()
-        .map_or(0, |status| status.last_deployment_number);
-    let revisions = context.world.service_revisions.all();
-    let snapshots = revisions
-        .iter()
-        .filter(|revision| {
-            revision.namespace() == service.namespace() && revision.spec.service_uid == uid
-        })
-        .map(|revision| revision.spec.number);
-    let tasks = scene.tasks.iter().map(|task| task.deployment);
-    snapshots.chain(tasks).chain([recorded]).max().unwrap_or(0) + 1
-}
-
-/// All that starts a deployment (ECS API Reference, `UpdateService`), with number 0.
-fn content(service: &EcsService, scene: &Scene, uid: &str) -> EcsServiceRevisionSpec {
-    let spec = &service.spec;
-    EcsServiceRevisionSpec {
-        service: service.name_any().into(),
-        service_uid: uid.into(),
-        number: 0,
-        task_definition: scene.task_definition.as_str().into(),
-        force_new_deployment: spec
-            .extensions
-            .as_ref()
-            .and_then(|extensions| extensions.force_new_deployment.clone()),
-        network_configuration: spec.network_configuration.clone(),
-        load_balancers: spec.load_balancers.clone(),
-        service_registries: spec.service_registries.clone(),
-        service_connect_configuration: spec.service_connect_configuration.clone(),
-        volume_configurations: spec.volume_configurations.clone(),
-        vpc_lattice_configurations: spec.vpc_lattice_configurations.clone(),
-        platform_version: spec.platform_version.clone(),
-        capacity_provider_strategy: None,
-        container_images: scene
-            .definition
-            .containers
-            .iter()
-            .map(|container| ContainerImage {
-                container_name: container.name.as_str().into(),
-                image: container.image.as_str().into(),
-                image_digest: None,
-            })
-            .collect::<Vec<_>>()
-            .into(),
-    }
-}
-
-fn same(recorded: &EcsServiceRevisionSpec, content: &EcsServiceRevisionSpec) -> bool {
-    *recorded
-        == EcsServiceRevisionSpec {
-            number: recorded.number,
-            ..content.clone()
-        }
-}
-
-/// Creates the snapshot. One that exists under its name is taken when it is the same, otherwise the next number is.
-async fn snapshot(
-    context: &Context,
-    service: &EcsService,
-    wanted: EcsServiceRevisionSpec,
-    first: i64,
-) -> Result<Arc<EcsServiceRevision>, Error> {
-    let api: Api<EcsServiceRevision> = api_of(&context.client, service.namespace());
-    let mut number = first;
-    loop {
-        let revision = EcsServiceRevision {
-            metadata: ObjectMeta {
-                name: Some(ids::service_revision_object(&service.name_any(), number)),
-                namespace: service.namespace(),
-                owner_references: Some(vec![owner(service)]),
-                ..ObjectMeta::default()
-            },
-            spec: EcsServiceRevisionSpec {
-                number,
-                ..wanted.clone()
-            },
-            status: None,
-        };
-        match create(&api, &context.world.service_revisions, &revision)
-            .await
-            .map_err(doing("create service revision"))?
-        {
-            Created::New(made) => return Ok(Arc::new(made)),
-            Created::Exists(found) if same(&found.spec, &revision.spec) => {
-                return Ok(Arc::new(found));
-            }
-            Created::Exists(_) => number += 1,
-        }
-    }
-}
-
-/// Deletes old snapshots that no deployment, record or task refers to. The newest are kept.
-pub(super) async fn collect(
-    context: &Context,
-    service: &EcsService,
-    scene: &Scene,
-) -> Result<(), Error> {
-    let uid = service.uid().unwrap_or_default();
-    let mut known: Vec<_> = context
-        .world
-        .service_revisions
-        .all()
-        .into_iter()
-        .filter(|revision| {
-            revision.namespace() == service.namespace() && revision.spec.service_uid == uid.as_str()
-        })
-        .collect();
-    let surplus = known.len().saturating_sub(SNAPSHOTS_KEPT);
-    if surplus == 0 {
-        return Ok(());
-    }
-    known.sort_by_key(|revision| revision.spec.number);
-    let status = service.status.clone().unwrap_or_default();
-    let records = [
-        status.last_completed_deployment.as_ref(),
-        status.failed_deployment.as_ref(),
-    ];
-    let recorded = records
-        .into_iter()
-        .flatten()
-        .map(|record| record.service_revision.to_string());
-    let deployed = status
-        .deployments
-        .iter()
-        .map(|deployment| deployment.service_revision.to_string());
-    let running = scene
-        .objects
-        .values()
-        .filter_map(|task| Some(task.service()?.service_revision.to_string()));
-    let used: BTreeSet<String> = recorded.chain(deployed).chain(running).collect();
-    let api: Api<EcsServiceRevision> = api_of(&context.client, service.namespace());
-    for revision in known
-        .iter()
-        .take(surplus)
-        .filter(|revision| !used.contains(&revision.name_any()))
-    {
-        delete(&api, &context.world.service_revisions, revision).await?;
-    }
-    Ok(())
-}
-
-/// Makes an object go with its service.
-pub(super) fn owner(service: &EcsService) -> OwnerReference {
-    OwnerReference {
-        api_version: EcsService::api_version(&()).into_owned(),
-        kind: EcsService::kind(&()).into_owned(),
-        name: service.name_any(),
-        uid: service.uid().unwrap_or_default(),
-        controller: Some(true),
-        block_owner_deletion: Some(false),
-    }
 }

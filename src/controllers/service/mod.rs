@@ -5,8 +5,12 @@ mod act;
 mod delete;
 mod deployment;
 mod events;
+mod listed;
 mod observe;
 mod report;
+mod revisions;
+mod verdict;
+mod wanted;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,10 +24,19 @@ use super::context::{Context, RESYNC};
 use super::writes::{Error, api_of, set_finalizer};
 use crate::api::names;
 use crate::api::service::EcsService;
-use crate::domain::service as scheduler;
+use crate::domain::service::{self as scheduler, Plan, Wanted};
 
 /// A task that found no instance is tried again when there is news of one, and at the latest after this time.
 const UNPLACED_AGAIN: Duration = Duration::from_secs(15);
+
+/// What a pass over a service is about, from the look at it to the report.
+struct Pass<'a> {
+    service: &'a EcsService,
+    scene: &'a observe::Scene,
+    current: &'a deployment::Current,
+    wanted: &'a Wanted,
+    plan: &'a Plan,
+}
 
 /// One pass over one service.
 ///
@@ -60,25 +73,39 @@ pub async fn reconcile(service: Arc<EcsService>, context: Arc<Context>) -> Resul
         Err(obstacle) => return report::obstacle(&context, &api, &service, &obstacle, now).await,
     };
     let current = match deployment::current(&context, &service, &scene, now).await? {
-        deployment::Step::Settled(current) => current,
+        deployment::Step::Settled(current) => *current,
         deployment::Step::Recorded(status) => {
-            report::record(&context, &api, &service, status).await?;
+            report::record(&context, &api, &service, status, &[], now).await?;
             return Ok(Action::requeue(Duration::ZERO));
         }
+        deployment::Step::Blocked(obstacle) => {
+            return report::obstacle(&context, &api, &service, &obstacle, now).await;
+        }
     };
-    deployment::collect(&context, &service, &scene).await?;
+    revisions::collect(&context, &service, &scene).await?;
     let uid = service.uid().unwrap_or_default();
     let burned = context.unreported(&uid, |unreported| unreported.burned.clone());
-    let wanted = observe::wanted(&service, current.number);
-    let plan = scheduler::plan(&wanted, &current.id, &scene.tasks, &burned, now);
+    let wanted = wanted::wanted(&service, &current);
+    let plan = scheduler::plan(&wanted, &current.target.id, &scene.tasks, &burned, now);
     Span::current()
         .record("starts", plan.starts.len())
         .record("stops", plan.stops.len());
-    let done = act::act(&context, &service, &scene, &current, &plan).await;
-    let action = report::report(
-        &context, &api, &service, &scene, &current, &plan, &done, now,
-    )
-    .await?;
+    if plan.tripped {
+        let trips = wanted.breaker.trips;
+        let (status, happened) =
+            deployment::fail(&context, &service, &scene, &current, trips, now).await?;
+        report::record(&context, &api, &service, status, &happened, now).await?;
+        return Ok(Action::requeue(Duration::ZERO));
+    }
+    let pass = Pass {
+        service: &service,
+        scene: &scene,
+        current: &current,
+        wanted: &wanted,
+        plan: &plan,
+    };
+    let done = act::act(&context, &pass).await;
+    let action = report::report(&context, &api, &pass, &done, now).await?;
     match done.failure {
         Some(error) => Err(error),
         // An instance that refused, or a port that failed, is passed over for a while and then tried again.
@@ -88,7 +115,7 @@ pub async fn reconcile(service: Arc<EcsService>, context: Arc<Context>) -> Resul
 }
 
 /// When time alone will ask for another pass.
-fn next(plan: &scheduler::Plan, now: jiff::Timestamp) -> Action {
+fn next(plan: &Plan, now: jiff::Timestamp) -> Action {
     let until =
         |at: jiff::Timestamp| Duration::try_from(at.duration_since(now)).unwrap_or_default();
     Action::requeue(plan.wake_at.map_or(RESYNC, |at| until(at).min(RESYNC)))

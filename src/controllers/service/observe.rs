@@ -2,34 +2,43 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
 
+use super::wanted::wanted_revision;
 use crate::api::cluster::{DisconnectPolicy, EcsCluster};
 use crate::api::conditions::reason;
 use crate::api::parse;
-use crate::api::service::{EcsService, Follow};
+use crate::api::service::EcsService;
 use crate::api::task::EcsTask;
 use crate::controllers::context::Context;
 use crate::domain::definition::TaskDefinition;
 use crate::domain::definition::rules::Problem;
+use crate::domain::events;
 use crate::domain::fields::Body;
-use crate::domain::ids::{self, RevisionReference};
 use crate::domain::liveness::Presence;
 use crate::domain::placement::Rules;
-use crate::domain::security;
-use crate::domain::service::{HEALTHY_AFTER, Task, Wanted};
+use crate::domain::security::{self, Profile};
+use crate::domain::service::{Ending, Task};
+
+/// A revision that tasks can be started with.
+#[derive(Clone)]
+pub(super) struct Runnable {
+    /// `family:revision`
+    pub(super) name: String,
+    /// What it says.
+    pub(super) definition: Arc<TaskDefinition>,
+}
 
 /// Everything that a pass decides on.
 pub(super) struct Scene {
-    /// `family:revision` that the service should run.
-    pub(super) task_definition: String,
-    /// That revision, parsed.
-    pub(super) definition: Arc<TaskDefinition>,
+    /// What the service asks to run.
+    pub(super) wanted: Runnable,
     /// How the service wants its tasks to be placed.
     pub(super) placement: Rules,
+    /// What the cluster lets a task do.
+    pub(super) profile: Profile,
     /// All its tasks, whatever their deployment.
     pub(super) tasks: Vec<Task>,
     /// The objects behind `tasks`, by name.
@@ -61,7 +70,7 @@ impl Obstacle {
         }
     }
 
-    fn stalls(reason: &'static str, message: String) -> Self {
+    pub(super) fn stalls(reason: &'static str, message: String) -> Self {
         Self {
             reason,
             message,
@@ -84,13 +93,14 @@ pub(super) fn observe(
     }
     let placement = parse::service_placement(&service.spec).map_err(invalid)?;
     let cluster = cluster_of(context, service)?;
-    let (task_definition, definition) = definition_of(context, service)?;
-    let denied = security::admit(&definition, cluster.spec.security_profile.into());
-    if !denied.is_empty() {
-        let list: Vec<String> = denied.iter().map(ToString::to_string).collect();
-        return Err(Obstacle::stalls(reason::FORBIDDEN, list.join("; ")));
-    }
-    if let Some(problem) = parse::too_many_constraints(&placement, &definition) {
+    let profile = cluster.spec.security_profile.into();
+    let wanted = runnable(
+        context,
+        service,
+        &wanted_revision(context, service)?,
+        profile,
+    )?;
+    if let Some(problem) = parse::too_many_constraints(&placement, &wanted.definition) {
         return Err(invalid(vec![problem]));
     }
     let objects = tasks_of(context, service);
@@ -99,9 +109,9 @@ pub(super) fn observe(
         .filter_map(|task| snapshot(context, task, presence, cluster.spec.disconnect_policy))
         .collect();
     Ok(Scene {
-        task_definition,
-        definition,
         placement,
+        wanted,
+        profile,
         tasks,
         objects,
         cluster: cluster.name_any(),
@@ -157,92 +167,35 @@ fn cluster_of(context: &Context, service: &EcsService) -> Result<Arc<EcsCluster>
     Ok(cluster)
 }
 
-/// The revision that the service should run: the one it names, or the newest ACTIVE one of the family.
-fn definition_of(
+/// A revision that tasks of the service may be started with.
+pub(super) fn runnable(
     context: &Context,
     service: &EcsService,
-) -> Result<(String, Arc<TaskDefinition>), Obstacle> {
+    name: &str,
+    profile: Profile,
+) -> Result<Runnable, Obstacle> {
     let namespace = service.namespace().unwrap_or_default();
-    let reference = RevisionReference::parse(service.task_definition_text())
-        .map_err(|error| Obstacle::stalls(reason::INVALID, error.to_string()))?;
-    let family = &reference.family;
-    let missing = |what: &str| {
-        Obstacle::waits(
-            reason::TASK_DEFINITION_NOT_FOUND,
-            format!("taskDefinition: {what}"),
-        )
-    };
-    let number = match reference.revision {
-        Some(number) => number,
-        None if keeps_its_revision(service) => return kept(context, service, &namespace, &missing),
-        None => {
-            let wanted = context
-                .world
-                .definitions
-                .get(&(namespace.clone(), family.clone()));
-            if let Some(definition) = &wanted
-                && definition
-                    .status
-                    .as_ref()
-                    .map(|status| status.observed_generation)
-                    != definition.metadata.generation
-            {
-                let obstacle = missing(&format!(
-                    "the newest version of TaskDefinition {family} is not registered yet"
-                ));
-                return Err(Obstacle {
-                    passing: true,
-                    ..obstacle
-                });
-            }
-            super::super::definition::newest(&context.world, &namespace, family)
-                .ok_or_else(|| missing(&format!("there is no TaskDefinition {family} with a registered revision in namespace {namespace}: create it, or see its conditions")))?
-        }
-    };
-    let name = ids::revision_name(family, number);
     let definition = context
         .definitions
-        .get(&context.world, &namespace, &name)
+        .get(&context.world, &namespace, name)
         .ok_or_else(|| missing(&format!("revision {name} does not exist in namespace {namespace}: name one that `kubectl get tdr` shows")))?;
-    Ok((name, definition))
+    let denied = security::admit(&definition, profile);
+    if !denied.is_empty() {
+        let list: Vec<String> = denied.iter().map(ToString::to_string).collect();
+        return Err(Obstacle::stalls(reason::FORBIDDEN, list.join("; ")));
+    }
+    Ok(Runnable {
+        name: name.to_owned(),
+        definition,
+    })
 }
 
-/// Under `follow: OnChange` the family is resolved only when the service itself changes, as ECS does.
-fn keeps_its_revision(service: &EcsService) -> bool {
-    let follow = service
-        .spec
-        .extensions
-        .as_ref()
-        .and_then(|extensions| extensions.follow);
-    let observed = service
-        .status
-        .as_ref()
-        .map(|status| status.observed_generation);
-    follow == Some(Follow::OnChange)
-        && observed == service.metadata.generation
-        && running(service).is_some()
-}
-
-fn running(service: &EcsService) -> Option<String> {
-    service
-        .status
-        .as_ref()?
-        .task_definition
-        .as_ref()
-        .map(ToString::to_string)
-}
-
-fn kept(
-    context: &Context,
-    service: &EcsService,
-    namespace: &str,
-    missing: &impl Fn(&str) -> Obstacle,
-) -> Result<(String, Arc<TaskDefinition>), Obstacle> {
-    let name = running(service).unwrap_or_default();
-    let definition = context.definitions.get(&context.world, namespace, &name);
-    definition
-        .map(|definition| (name.clone(), definition))
-        .ok_or_else(|| missing(&format!("revision {name} does not exist any more")))
+/// A revision that is not there, or not yet.
+pub(super) fn missing(what: &str) -> Obstacle {
+    Obstacle::waits(
+        reason::TASK_DEFINITION_NOT_FOUND,
+        format!("taskDefinition: {what}"),
+    )
 }
 
 /// A task as the scheduler sees it; `None` for one that is not bound, which the controller never makes.
@@ -287,38 +240,24 @@ fn snapshot(
             .creation_timestamp()
             .map_or(Timestamp::UNIX_EPOCH, |time| time.0),
         started_at: status.and_then(|status| Some(status.started_at.as_ref()?.0)),
+        healthy_since: status.and_then(|status| Some(status.healthy_since.as_ref()?.0)),
         stopped_at: status.and_then(|status| Some(status.stopped_at.as_ref()?.0)),
         stop_code: status.and_then(|status| status.stop_code).map(Into::into),
-        refused: task.was_refused(),
+        ending: ending(task),
     })
 }
 
-/// What the service wants of `deployment`. Defaults: ECS API Reference, `DeploymentConfiguration`.
-pub(super) fn wanted(service: &EcsService, deployment: i64) -> Wanted {
-    let percents = service.spec.deployment_configuration.as_ref();
-    let percent = |value: Option<i32>, default| {
-        value
-            .and_then(|value| u32::try_from(value).ok())
-            .unwrap_or(default)
-    };
-    let healthy_after = service
+fn ending(task: &EcsTask) -> Ending {
+    let told = task
         .spec
-        .extensions
+        .stop
         .as_ref()
-        .and_then(|extensions| u64::try_from(extensions.healthy_after_seconds?).ok());
-    Wanted {
-        desired: desired(service),
-        minimum_healthy_percent: percent(percents.and_then(|p| p.minimum_healthy_percent), 100),
-        maximum_percent: percent(percents.and_then(|p| p.maximum_percent), 200),
-        healthy_after: healthy_after.map_or(HEALTHY_AFTER, Duration::from_secs),
-        deployment,
+        .and_then(|stop| stop.reason.as_ref());
+    if task.was_refused() {
+        Ending::Refused
+    } else if told.is_some_and(|reason| reason == events::FAILED_HEALTH_CHECKS) {
+        Ending::Unhealthy
+    } else {
+        Ending::AsCoded
     }
-}
-
-/// Tasks that the service wants; one where it does not say, so that a scaler may own the number.
-pub(super) fn desired(service: &EcsService) -> u32 {
-    service
-        .spec
-        .desired_count
-        .map_or(1, |count| u32::try_from(count).unwrap_or(0))
 }

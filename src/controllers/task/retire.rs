@@ -1,11 +1,14 @@
 //! Collects stopped tasks. They stay readable for at least an hour, as ECS promises, and the newest attempt of each slot
-//! stays as long as its deployment lives, because it carries the number of attempts.
+//! stays as long as its deployment lives, because it carries the number of attempts. While a circuit breaker watches a
+//! deployment, all tasks of it stay, because its failures are counted from them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use kube::runtime::controller::Action;
 use kube::{Api, ResourceExt};
 
+use crate::api::service::{DeploymentStatus, EcsService, RolloutState};
 use crate::api::task::EcsTask;
 use crate::controllers::context::Context;
 use crate::controllers::writes::{Error, delete};
@@ -30,28 +33,42 @@ pub(super) async fn collect(
             kept.saturating_sub(age) + Duration::from_secs(1),
         ));
     }
-    if is_newest_attempt(context, task) {
+    if is_counted(context, task) || is_newest_attempt(context, task) {
         return Ok(Action::requeue(kept));
     }
     delete(api, &context.world.tasks, task).await?;
     Ok(Action::await_change())
 }
 
+/// It belongs to a deployment that goes on and may yet be given up for its failures. That bounds how many there are.
+fn is_counted(context: &Context, task: &EcsTask) -> bool {
+    let Some((service, deployment)) = deployment_of(context, task) else {
+        return false;
+    };
+    let configuration = service.spec.deployment_configuration.as_ref();
+    let breaker = configuration.and_then(|it| it.deployment_circuit_breaker.as_ref());
+    breaker.is_some_and(|breaker| breaker.enable)
+        && deployment.rollout_state == RolloutState::InProgress
+}
+
+/// The service that the task was made for, and its entry for the task's deployment.
+fn deployment_of(context: &Context, task: &EcsTask) -> Option<(Arc<EcsService>, DeploymentStatus)> {
+    let mine = task.service()?;
+    let key = (task.namespace().unwrap_or_default(), mine.name.to_string());
+    let service = context.world.services.get(&key)?;
+    if service.uid().as_deref() != Some(mine.uid.as_str()) {
+        return None;
+    }
+    let mut deployments = service.status.as_ref()?.deployments.iter();
+    let deployment = deployments.find(|deployment| deployment.number == mine.deployment)?;
+    Some((Arc::clone(&service), deployment.clone()))
+}
+
 fn is_newest_attempt(context: &Context, task: &EcsTask) -> bool {
     let Some(mine) = task.service() else {
         return false;
     };
-    let key = (task.namespace().unwrap_or_default(), mine.name.to_string());
-    let lives = context.world.services.get(&key).is_some_and(|service| {
-        service.uid().as_deref() == Some(mine.uid.as_str())
-            && service.status.as_ref().is_some_and(|status| {
-                status
-                    .deployments
-                    .iter()
-                    .any(|deployment| deployment.number == mine.deployment)
-            })
-    });
-    lives
+    deployment_of(context, task).is_some()
         && !context.world.tasks.all().iter().any(|other| {
             other.namespace() == task.namespace()
                 && other.service().is_some_and(|other| {

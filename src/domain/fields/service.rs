@@ -6,7 +6,6 @@ use super::{
 
 const PUBLISH: &str =
     "publish the port with portMappings and a fixed hostPort, and reach the instances on it";
-const READ_WITH_BREAKER: &str = "it is read only while deploymentCircuitBreaker.enable is true";
 const READ_WITH_ALARMS: &str = "it is read only while alarms.enable is true";
 const READ_WITH_STRATEGY: &str = "it is read only with the strategy of its name";
 const READ_WITH_CRITERIA: &str = "it is read only while earlySuccessCriteria.enable is true";
@@ -36,22 +35,7 @@ pub(super) const TABLE: &[Entry] = &[
     ),
     without_effect("platformVersion", "Fargate's platform exists only in AWS"),
     without_effect("role", "it is for load balancers of AWS"),
-    refused(
-        "deploymentConfiguration.deploymentCircuitBreaker.enable",
-        "set it to false; a deployment that cannot start its tasks keeps minimumHealthyPercent of the old ones, and applying the older definition goes back",
-    ),
-    without_effect(
-        "deploymentConfiguration.deploymentCircuitBreaker.rollback",
-        READ_WITH_BREAKER,
-    ),
-    without_effect(
-        "deploymentConfiguration.deploymentCircuitBreaker.resetOnHealthyTask",
-        READ_WITH_BREAKER,
-    ),
-    without_effect(
-        "deploymentConfiguration.deploymentCircuitBreaker.thresholdConfiguration",
-        READ_WITH_BREAKER,
-    ),
+    carried_out("deploymentConfiguration.deploymentCircuitBreaker"),
     carried_out("deploymentConfiguration.maximumPercent"),
     carried_out("deploymentConfiguration.minimumHealthyPercent"),
     refused(

@@ -1,17 +1,26 @@
 //! The service scheduler's decisions: how many tasks to start and which to stop, and when to look again.
 //!
 //! [`plan`] is one pure function from what is wanted and what is there to steps. Rules: ECS API Reference,
-//! `DeploymentConfiguration`, and the Developer Guide's "Rolling update" and "Service throttle logic".
+//! `DeploymentConfiguration`, and the Developer Guide's "Rolling update" and "Service throttle logic". [`rollout`] says
+//! which deployment a service should be in.
 
+mod bounds;
+mod breaker;
+mod held;
 mod planner;
+pub mod rollout;
 mod throttle;
 mod victims;
+mod waiting;
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+pub use bounds::{CannotMove, Percents};
+pub use breaker::{Breaker, Threshold, Trips};
 pub use planner::{Plan, Start, plan};
+pub use rollout::Rollout;
 pub use throttle::{Failures, failures};
 
 use super::liveness::Presence;
@@ -33,18 +42,41 @@ pub struct Wanted {
     pub healthy_after: Duration,
     /// The deployment that tasks should belong to.
     pub deployment: i64,
+    /// How far that deployment is, as recorded.
+    pub rollout: Rollout,
+    /// When it is given up.
+    pub breaker: Breaker,
+    /// The deployment that completed last before it: its tasks are kept up should it fail.
+    pub completed_before: Option<i64>,
 }
 
 impl Wanted {
+    /// The bounds as they are written.
+    pub const fn percents(&self) -> Percents {
+        Percents {
+            minimum_healthy: self.minimum_healthy_percent,
+            maximum: self.maximum_percent,
+        }
+    }
+
     /// Healthy tasks that a voluntary stop must leave.
     pub fn lower_bound(&self) -> usize {
-        let percent = u64::from(self.minimum_healthy_percent);
-        to_usize((u64::from(self.desired) * percent).div_ceil(100))
+        to_usize(self.percents().lower_bound(self.desired))
     }
 
     /// Tasks that a start must not exceed, those that are still stopping included.
     pub fn upper_bound(&self) -> usize {
-        to_usize(u64::from(self.desired) * u64::from(self.maximum_percent) / 100)
+        to_usize(self.percents().upper_bound(self.desired))
+    }
+
+    /// The same for the deployment that completed before this one.
+    fn before(&self) -> Option<Self> {
+        Some(Self {
+            deployment: self.completed_before?,
+            rollout: Rollout::Completed,
+            completed_before: None,
+            ..self.clone()
+        })
     }
 
     fn desired(&self) -> usize {
@@ -85,12 +117,26 @@ pub struct Task {
     pub created_at: Timestamp,
     /// When it reached RUNNING.
     pub started_at: Option<Timestamp>,
+    /// Since when its health check passes without a break, or did until it ended.
+    pub healthy_since: Option<Timestamp>,
     /// When it reached STOPPED.
     pub stopped_at: Option<Timestamp>,
     /// Why it ended.
     pub stop_code: Option<StopCode>,
-    /// Its instance would not start it, which says nothing of the task: another instance is tried.
-    pub refused: bool,
+    /// What its end says of it.
+    pub ending: Ending,
+}
+
+/// What the end of a task says of the task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Ending {
+    /// What its stop code says.
+    #[default]
+    AsCoded,
+    /// Nothing: its instance would not start it, and another instance is tried.
+    Refused,
+    /// The scheduler told it to stop because its health check failed.
+    Unhealthy,
 }
 
 impl Task {
@@ -99,6 +145,11 @@ impl Task {
         self.state != TaskState::Stopped
             && !(self.is_out_of_reach() && self.stopping)
             && self.presence != Presence::Fenced
+    }
+
+    /// It takes part in the upper bound, and its instance is not lost.
+    fn takes_room(&self) -> bool {
+        self.is_live() && self.presence != Presence::Lost
     }
 
     /// It is wanted: neither ended, nor ending, nor out of reach.
@@ -135,6 +186,18 @@ impl Task {
         self.started_at?
             .checked_add(jiff::SignedDuration::try_from(healthy_after).ok()?)
             .ok()
+    }
+
+    /// When it came to count as healthy, if it did before it ended.
+    fn proved_at(&self, healthy_after: Duration, now: Timestamp) -> Option<Timestamp> {
+        let proved = if self.checked {
+            let healthy = self.is_healthy(healthy_after, now);
+            let first = if healthy { self.started_at } else { None };
+            self.healthy_since.or(first)
+        } else {
+            self.proven_at(healthy_after)
+        };
+        proved.filter(|at| *at <= self.stopped_at.unwrap_or(now))
     }
 
     fn is_out_of_reach(&self) -> bool {

@@ -5,12 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::held::hold;
 use super::throttle::{Failures, failures};
-use super::victims::most_crowded;
-use super::{Cause, StopTask, Task, Wanted};
+use super::victims::{Sorted, lost, most_crowded, push};
+use super::{Cause, Rollout, StopTask, Task, Wanted};
 use crate::domain::events;
-use crate::domain::liveness::Presence;
-use crate::domain::task::{Stop, StopCode, TaskState};
 
 /// What to do now, and what is known of the rest.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -20,6 +19,8 @@ pub struct Plan {
     pub stops: Vec<StopTask>,
     /// Tasks to start, in this order.
     pub starts: Vec<Start>,
+    /// Tasks of the deployment that completed before a failed one, to start anew in their places.
+    pub restarts: Vec<Start>,
     /// When time alone will change the answer.
     pub wake_at: Option<Timestamp>,
     /// Failures of the wanted deployment.
@@ -28,6 +29,8 @@ pub struct Plan {
     pub steady: bool,
     /// Something is wanted, but the percents allow neither a stop nor a start, and nothing is under way.
     pub blocked: bool,
+    /// The circuit breaker gives the deployment up now.
+    pub tripped: bool,
 }
 
 /// A task to start.
@@ -50,8 +53,18 @@ pub fn plan(
     burned: &BTreeMap<i64, i64>,
     now: Timestamp,
 ) -> Plan {
+    let failures = failures(wanted, tasks, now);
+    let tripped = wanted.trips_at(failures.count);
+    if tripped || wanted.rollout == Rollout::Failed {
+        let held = hold(wanted, deployment_id, tasks, burned, now);
+        return Plan {
+            failures,
+            tripped,
+            ..held
+        };
+    }
     let mut plan = Plan {
-        failures: failures(wanted, tasks, now),
+        failures,
         ..Plan::default()
     };
     plan.stops = lost(tasks);
@@ -72,10 +85,7 @@ pub fn plan(
         .saturating_sub(leaving.len())
         .saturating_sub(wanted.desired());
     let replaced = superfluous.saturating_sub(sort.starting.len());
-    let live = tasks
-        .iter()
-        .filter(|task| task.is_live() && !is_lost(task))
-        .count();
+    let live = tasks.iter().filter(|task| task.takes_room()).count();
     let moving = !sort.starting.is_empty()
         || !leaving.is_empty()
         || tasks.iter().any(|task| task.is_live() && task.stopping);
@@ -147,58 +157,6 @@ fn goal(wanted: &Wanted, unhealthy: usize) -> usize {
     (wanted.desired() + unhealthy).min(ceiling)
 }
 
-/// Tasks of the wanted deployment by how much they are worth.
-struct Sorted<'a> {
-    unhealthy: Vec<&'a Task>,
-    starting: Vec<&'a Task>,
-    healthy: Vec<&'a Task>,
-}
-
-impl<'a> Sorted<'a> {
-    fn of(new: &[&'a Task], healthy: impl Fn(&&Task) -> bool) -> Self {
-        let mut sorted = Self {
-            unhealthy: Vec::new(),
-            starting: Vec::new(),
-            healthy: Vec::new(),
-        };
-        for task in new.iter().copied() {
-            if task.is_unhealthy() {
-                sorted.unhealthy.push(task);
-            } else if healthy(&task) {
-                sorted.healthy.push(task);
-            } else {
-                sorted.starting.push(task);
-            }
-        }
-        sorted
-    }
-
-    /// The `count` tasks that a scale-in takes: unhealthy ones, then those that have not started, then the rest.
-    fn first_to_go(&self, active: &[&Task], count: usize) -> Vec<&'a Task> {
-        let mut chosen = Vec::new();
-        let not_running: Vec<&Task> = self
-            .starting
-            .iter()
-            .filter(|task| !task.is_running())
-            .copied()
-            .collect();
-        let unproven: Vec<&Task> = self
-            .starting
-            .iter()
-            .filter(|task| task.is_running())
-            .copied()
-            .collect();
-        for group in [&self.unhealthy, &not_running, &unproven, &self.healthy] {
-            chosen.extend(most_crowded(
-                group,
-                active,
-                count.saturating_sub(chosen.len()),
-            ));
-        }
-        chosen
-    }
-}
-
 /// Old tasks to stop: those that never ran at once, those that run but are not healthy one at a time, healthy ones as
 /// far as the lower bound allows.
 fn retire<'a>(
@@ -225,39 +183,8 @@ fn retire<'a>(
     retired
 }
 
-/// Stops of tasks whose instance is lost: they are replaced, and end for good should the instance come back.
-fn lost(tasks: &[Task]) -> Vec<StopTask> {
-    tasks
-        .iter()
-        .filter(|task| is_lost(task) && !task.stopping && task.state != TaskState::Stopped)
-        .map(|task| StopTask {
-            name: task.name.clone(),
-            stop: Stop {
-                code: StopCode::TerminationNotice,
-                reason: events::host_lost(&task.instance),
-            },
-            cause: Cause::InstanceLost,
-        })
-        .collect()
-}
-
-fn is_lost(task: &Task) -> bool {
-    task.presence == Presence::Lost
-}
-
-fn push(stops: &mut Vec<StopTask>, tasks: &[&Task], (cause, reason): &(Cause, String)) {
-    stops.extend(tasks.iter().map(|task| StopTask {
-        name: task.name.clone(),
-        stop: Stop {
-            code: StopCode::ServiceSchedulerInitiated,
-            reason: reason.clone(),
-        },
-        cause: *cause,
-    }));
-}
-
 /// The lowest free slots, each with the next attempt.
-fn starts(
+pub(super) fn starts(
     wanted: &Wanted,
     tasks: &[Task],
     staying: &[&Task],
@@ -288,3 +215,6 @@ fn proving(task: &Task, wanted: &Wanted, now: Timestamp) -> Option<Timestamp> {
     let proven = task.proven_at(wanted.healthy_after)?;
     (task.is_running() && !task.checked && proven > now).then_some(proven)
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,23 +5,26 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn at(seconds: i64) -> Timestamp {
+pub(super) fn at(seconds: i64) -> Timestamp {
     Timestamp::UNIX_EPOCH
         .checked_add(SignedDuration::from_secs(seconds))
         .unwrap()
 }
 
-fn wanted(desired: u32) -> Wanted {
+pub(super) fn wanted(desired: u32) -> Wanted {
     Wanted {
         desired,
         minimum_healthy_percent: 100,
         maximum_percent: 200,
         healthy_after: HEALTHY_AFTER,
         deployment: 1,
+        rollout: Rollout::InProgress,
+        breaker: Breaker::default(),
+        completed_before: None,
     }
 }
 
-fn task(slot: i64) -> Task {
+pub(super) fn task(slot: i64) -> Task {
     Task {
         name: format!("t{slot}"),
         deployment: 1,
@@ -36,13 +39,14 @@ fn task(slot: i64) -> Task {
         presence: Presence::Connected,
         created_at: at(0),
         started_at: Some(at(1)),
+        healthy_since: None,
         stopped_at: None,
         stop_code: None,
-        refused: false,
+        ending: Ending::AsCoded,
     }
 }
 
-fn failed(slot: i64, attempt: i64, stopped: i64) -> Task {
+pub(super) fn failed(slot: i64, attempt: i64, stopped: i64) -> Task {
     Task {
         name: format!("f{slot}-{attempt}"),
         attempt,
@@ -54,11 +58,11 @@ fn failed(slot: i64, attempt: i64, stopped: i64) -> Task {
     }
 }
 
-fn planned(wanted: &Wanted, tasks: &[Task], now: i64) -> Plan {
+pub(super) fn planned(wanted: &Wanted, tasks: &[Task], now: i64) -> Plan {
     plan(wanted, "ecs-svc/1", tasks, &BTreeMap::new(), at(now))
 }
 
-fn names(plan: &Plan) -> Vec<&str> {
+pub(super) fn names(plan: &Plan) -> Vec<&str> {
     plan.stops.iter().map(|stop| stop.name.as_str()).collect()
 }
 
@@ -233,7 +237,7 @@ fn tasks_that_never_run_are_tried_ever_more_slowly_and_a_healthy_one_resets_it()
         (3, Some(at(32)))
     );
     assert_eq!((plan.starts.len(), plan.wake_at), (0, Some(at(32))));
-    assert!(plan.failures.is_stalled(1));
+    assert!(plan.failures.is_stalled(&wanted(1)));
     assert_eq!(
         planned(&wanted(1), &two, 32).starts,
         [Start {
@@ -254,7 +258,7 @@ fn tasks_that_never_run_are_tried_ever_more_slowly_and_a_healthy_one_resets_it()
 fn a_refusal_of_an_instance_is_not_a_failure_of_the_service() {
     let refused: Vec<Task> = (1..=5)
         .map(|attempt| Task {
-            refused: true,
+            ending: Ending::Refused,
             ..failed(0, attempt, attempt)
         })
         .collect();
@@ -275,13 +279,13 @@ fn a_task_without_a_check_counts_after_its_time_and_wakes_the_planner_then() {
 
 /// A world in which started tasks become healthy and stopped tasks end, in any order.
 #[derive(Debug, Clone)]
-struct World {
-    tasks: Vec<Task>,
-    now: i64,
+pub(super) struct World {
+    pub(super) tasks: Vec<Task>,
+    pub(super) now: i64,
 }
 
 impl World {
-    fn perform(&mut self, wanted: &Wanted, plan: &Plan) {
+    pub(super) fn perform(&mut self, wanted: &Wanted, plan: &Plan) {
         for stop in &plan.stops {
             self.tasks
                 .iter_mut()
@@ -301,7 +305,7 @@ impl World {
         }
     }
 
-    fn advance(&mut self, choice: usize) {
+    pub(super) fn advance(&mut self, choice: usize) {
         self.now += 1;
         let now = self.now;
         let moving: Vec<usize> = (0..self.tasks.len())
@@ -326,14 +330,14 @@ impl World {
         }
     }
 
-    fn healthy(&self, wanted: &Wanted) -> usize {
+    pub(super) fn healthy(&self, wanted: &Wanted) -> usize {
         self.tasks
             .iter()
             .filter(|task| task.is_healthy(wanted.healthy_after, at(self.now)))
             .count()
     }
 
-    fn live(&self) -> usize {
+    pub(super) fn live(&self) -> usize {
         self.tasks.iter().filter(|task| task.is_live()).count()
     }
 }
@@ -349,7 +353,7 @@ proptest! {
         let mut deployment = 1;
         for (desired, minimum, maximum, redeploy) in changes {
             deployment += i64::from(redeploy);
-            let wanted = Wanted { desired, minimum_healthy_percent: minimum, maximum_percent: maximum, healthy_after: HEALTHY_AFTER, deployment };
+            let wanted = Wanted { minimum_healthy_percent: minimum, maximum_percent: maximum, deployment, ..wanted(desired) };
             let stuck = wanted.lower_bound() == wanted.upper_bound() && desired > 0;
             for _ in 0..60 {
                 let plan = plan(&wanted, "ecs-svc/1", &world.tasks, &BTreeMap::new(), at(world.now));

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Task, Wanted};
+use super::breaker::failed_tasks;
+use super::{Ending, Task, Wanted};
 use crate::domain::task::{StopCode, TaskState};
 
 /// Longest pause between two attempts to start tasks that never ran.
@@ -20,26 +21,34 @@ const LONGEST_PAUSE_AFTER_RUNNING: Duration = Duration::from_mins(1);
 /// Rounds of early exits that are answered at once.
 const FREE_ROUNDS_AFTER_RUNNING: u32 = 5;
 
-/// Consecutive failures of a deployment.
+/// Failures of a deployment, and what they put off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Failures {
-    /// Tasks in a row that failed to start, or ended before they counted as healthy.
+    /// `failedTasks`: tasks in a row that failed to start, ended too soon, or were replaced for their health.
     pub count: u32,
     /// No task is started before this time.
     pub not_before: Option<Timestamp>,
 }
 
 impl Failures {
-    /// Failures after which a deployment is said not to heal by itself: half of the wanted tasks, at least 3 and at
-    /// most 200 (ECS's threshold for its circuit breaker).
-    pub fn is_stalled(&self, desired: u32) -> bool {
-        self.count >= desired.div_ceil(2).clamp(3, 200)
+    /// There are so many that the deployment will not heal by itself.
+    pub fn is_stalled(&self, wanted: &Wanted) -> bool {
+        self.count >= wanted.threshold()
     }
 }
 
-/// Counts the failures of the wanted deployment since one of its tasks was last healthy.
+/// The failures of the wanted deployment.
 #[must_use]
 pub fn failures(wanted: &Wanted, tasks: &[Task], now: Timestamp) -> Failures {
+    Failures {
+        count: failed_tasks(wanted, tasks, now),
+        not_before: throttle(wanted, tasks, now),
+    }
+}
+
+/// The time before which no task of the wanted deployment is started, from its failures since one of its tasks was last
+/// healthy.
+pub(super) fn throttle(wanted: &Wanted, tasks: &[Task], now: Timestamp) -> Option<Timestamp> {
     let of_deployment = || {
         tasks
             .iter()
@@ -52,7 +61,7 @@ pub fn failures(wanted: &Wanted, tasks: &[Task], now: Timestamp) -> Failures {
         .filter(|task| {
             task.state == TaskState::Stopped && succeeded_at(task, wanted, now).is_none()
         })
-        .filter(|task| !task.refused)
+        .filter(|task| task.ending != Ending::Refused)
         .filter(|task| {
             matches!(
                 task.stop_code,
@@ -62,9 +71,7 @@ pub fn failures(wanted: &Wanted, tasks: &[Task], now: Timestamp) -> Failures {
         .filter_map(|task| Some((task, task.stopped_at?)))
         .filter(|(_, at)| success.is_none_or(|success| *at > success))
         .collect();
-    let Some((last, at)) = failed.iter().max_by_key(|(task, at)| (*at, &task.name)) else {
-        return Failures::default();
-    };
+    let (last, at) = failed.iter().max_by_key(|(task, at)| (*at, &task.name))?;
     let count = u32::try_from(failed.len()).unwrap_or(u32::MAX);
     let rounds = count.div_ceil(wanted.desired.max(1));
     let pause = if last.started_at.is_none() {
@@ -75,13 +82,8 @@ pub fn failures(wanted: &Wanted, tasks: &[Task], now: Timestamp) -> Failures {
             LONGEST_PAUSE_AFTER_RUNNING,
         )
     };
-    let until = SignedDuration::try_from(pause)
-        .ok()
-        .and_then(|pause| at.checked_add(pause).ok());
-    Failures {
-        count,
-        not_before: until.filter(|_| !pause.is_zero()),
-    }
+    let pause = SignedDuration::try_from(pause).ok()?;
+    at.checked_add(pause).ok().filter(|_| !pause.is_zero())
 }
 
 /// 0, 1 s, 2 s, 4 s ... up to `longest`.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::agent::step::TaskReport;
 use crate::domain::liveness::Presence;
 use crate::domain::resources::{Capacity, HostPort};
-use crate::domain::service::Wanted;
+use crate::domain::service::{Breaker, Rollout, Wanted};
 use crate::domain::task::{Stop, TaskState};
 
 /// Name of an object; names of different kinds never meet.
@@ -62,13 +62,16 @@ pub(super) struct Service {
 
 impl Service {
     /// What the planner is told.
-    pub(super) const fn wanted(&self, deployment: i64) -> Wanted {
+    pub(super) fn wanted(&self, deployment: i64) -> Wanted {
         Wanted {
             desired: self.desired,
             minimum_healthy_percent: self.minimum,
             maximum_percent: self.maximum,
             healthy_after: self.healthy_after,
             deployment,
+            rollout: Rollout::InProgress,
+            breaker: Breaker::default(),
+            completed_before: None,
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::domain::events;
 use crate::domain::liveness::Presence;
 use crate::domain::placement::{Group, Instance};
 use crate::domain::resources::Held;
-use crate::domain::service::{Task, Wanted};
+use crate::domain::service::{Ending, Task, Wanted};
 use crate::domain::task::StopCode;
 
 /// A task as the planner sees it.
@@ -33,9 +33,21 @@ pub(super) fn domain_task(task: &TaskObject, presence: Presence, catalog: &Catal
         presence,
         created_at: task.created_at,
         started_at: task.status.started_at,
+        healthy_since: task.status.healthy_since,
         stopped_at: task.status.stopped_at,
-        refused: is_refused(task),
+        ending: ending(task),
         stop_code: told.map(|stop| stop.code),
+    }
+}
+
+fn ending(task: &TaskObject) -> Ending {
+    let told = task.stop.as_ref();
+    if is_refused(task) {
+        Ending::Refused
+    } else if told.is_some_and(|stop| stop.reason == events::FAILED_HEALTH_CHECKS) {
+        Ending::Unhealthy
+    } else {
+        Ending::AsCoded
     }
 }
 

@@ -291,7 +291,7 @@ impl Scene {
 }
 
 /// Where a task's first port is reached.
-fn address(task: &EcsTask) -> Option<String> {
+pub(crate) fn address(task: &EcsTask) -> Option<String> {
     let status = task.status.as_ref()?;
     let mut bindings = status
         .containers

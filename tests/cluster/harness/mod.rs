@@ -3,7 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod engine;
 pub(crate) mod fixtures;
-mod http;
+pub(crate) mod http;
 mod install;
 mod lives;
 mod look;
@@ -20,7 +20,7 @@ use jiff::Timestamp;
 
 pub(crate) use fixtures::service;
 pub(crate) use install::RELEASE;
-pub(crate) use look::Running;
+pub(crate) use look::{Running, address};
 pub(crate) use scene::{Scene, on_the_cluster};
 
 /// Long enough for what takes a moment, on a busy machine.

@@ -1,0 +1,156 @@
+//! Whole rollouts, step by step, as the published examples tell them.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::service::tests::{World, at, task, wanted};
+use crate::domain::service::{Breaker, Trips};
+use crate::domain::task::{StopCode, TaskState};
+
+fn rollout(desired: u32, minimum: u32, maximum: u32) -> Wanted {
+    Wanted {
+        deployment: 2,
+        minimum_healthy_percent: minimum,
+        maximum_percent: maximum,
+        completed_before: Some(1),
+        ..wanted(desired)
+    }
+}
+
+fn old_tasks(wanted: &Wanted) -> World {
+    World {
+        tasks: (0..i64::from(wanted.desired)).map(task).collect(),
+        now: 1,
+    }
+}
+
+/// What each pass of a rollout stops and starts, while everything becomes as it should at once.
+fn steps(wanted: &Wanted) -> Vec<(usize, usize)> {
+    let mut world = old_tasks(wanted);
+    let mut steps = Vec::new();
+    for _ in 0..20 {
+        let plan = plan(
+            wanted,
+            "ecs-svc/2",
+            &world.tasks,
+            &BTreeMap::new(),
+            at(world.now),
+        );
+        if plan.stops.is_empty() && plan.starts.is_empty() {
+            assert!(plan.steady || plan.blocked, "{plan:?}");
+            return steps;
+        }
+        steps.push((plan.stops.len(), plan.starts.len()));
+        world.perform(wanted, &plan);
+        (0..10).for_each(|_| world.advance(0));
+    }
+    panic!("it does not end: {steps:?}");
+}
+
+#[test]
+fn two_tasks_at_50_and_100_percent_are_replaced_one_by_one_stopping_first() {
+    let expected = [(1, 0), (0, 1), (1, 0), (0, 1)];
+    assert_eq!(steps(&rollout(2, 50, 100)), expected);
+}
+
+#[test]
+fn three_tasks_at_66_and_100_percent_keep_two_and_at_67_percent_cannot_move() {
+    assert_eq!(steps(&rollout(3, 66, 100)).first(), Some(&(1, 0)));
+    assert_eq!(rollout(3, 66, 100).lower_bound(), 2);
+    assert_eq!(rollout(3, 67, 100).lower_bound(), 3);
+    assert_eq!(steps(&rollout(3, 67, 100)), []);
+}
+
+#[test]
+fn two_tasks_at_100_and_200_percent_are_doubled_and_at_150_percent_replaced_one_by_one() {
+    assert_eq!(steps(&rollout(2, 100, 200)), [(0, 2), (2, 0)]);
+    let expected = [(0, 1), (1, 0), (0, 1), (1, 0)];
+    assert_eq!(steps(&rollout(2, 100, 150)), expected);
+}
+
+#[test]
+fn one_task_at_100_and_199_percent_cannot_move() {
+    assert_eq!(rollout(1, 100, 199).upper_bound(), 1);
+    assert_eq!(steps(&rollout(1, 100, 199)), []);
+    assert_eq!(steps(&rollout(1, 100, 200)), [(0, 1), (1, 0)]);
+}
+
+#[test]
+fn a_deployment_says_what_it_waits_for() {
+    let wanted = rollout(2, 100, 200);
+    let mut world = old_tasks(&wanted);
+    let says = |wanted: &Wanted, world: &World| {
+        let plan = plan(
+            wanted,
+            "ecs-svc/2",
+            &world.tasks,
+            &BTreeMap::new(),
+            at(world.now),
+        );
+        plan.waiting_for(wanted, &world.tasks, at(world.now))
+    };
+    assert_eq!(
+        says(&wanted, &world).unwrap(),
+        "2 tasks to start, 2 tasks of older deployments to be replaced"
+    );
+    let first = plan(&wanted, "ecs-svc/2", &world.tasks, &BTreeMap::new(), at(1));
+    world.perform(&wanted, &first);
+    (0..10).for_each(|_| world.advance(0));
+    assert_eq!(says(&wanted, &world).unwrap(), "2 tasks to end");
+    let tight = rollout(1, 100, 199);
+    let world = old_tasks(&tight);
+    assert!(says(&tight, &world).unwrap().contains("use 100/200"));
+}
+
+proptest! {
+    #[test]
+    fn a_deployment_of_which_many_tasks_fail_keeps_the_bounds_and_is_not_started_again_once_given_up(
+        desired in 1_u32..12,
+        minimum in 0_u32..=100,
+        maximum in 100_u32..=250,
+        fates in prop::collection::vec((0_usize..100, prop::bool::weighted(0.7)), 300),
+    ) {
+        let mut wanted = rollout(desired, minimum, maximum);
+        wanted.breaker = Breaker { trips: Trips::Stops, ..Breaker::default() };
+        let mut world = old_tasks(&wanted);
+        for (choice, fails) in fates {
+            // Pauses after failures are passed over.
+            world.now += 2000;
+            let plan = plan(&wanted, "ecs-svc/2", &world.tasks, &BTreeMap::new(), at(world.now));
+            let failed = plan.failures.count;
+            prop_assert_eq!(plan.tripped, wanted.rollout == Rollout::InProgress && failed >= wanted.threshold());
+            if plan.tripped {
+                wanted.rollout = Rollout::Failed;
+            }
+            if wanted.rollout == Rollout::Failed {
+                prop_assert!(plan.starts.is_empty());
+            }
+            let (healthy, live) = (world.healthy(&wanted), world.live());
+            world.perform(&wanted, &plan);
+            prop_assert!(world.healthy(&wanted) >= wanted.lower_bound().min(healthy));
+            prop_assert!(plan.starts.is_empty() || live + plan.starts.len() <= wanted.upper_bound());
+            prop_assert!(plan.restarts.is_empty(), "no old task dies here");
+            let starting = world.tasks.iter().position(|task| task.deployment == 2 && task.state == TaskState::Pending && !task.stopping);
+            match starting.filter(|_| fails) {
+                Some(index) => {
+                    world.now += 1;
+                    let now = at(world.now);
+                    let task = &mut world.tasks[index];
+                    task.state = TaskState::Stopped;
+                    task.started_at = None;
+                    task.stopped_at = Some(now);
+                    task.stop_code = Some(StopCode::TaskFailedToStart);
+                }
+                None => world.advance(choice),
+            }
+            if plan.steady {
+                wanted.rollout = Rollout::Completed;
+            }
+        }
+        if wanted.rollout == Rollout::Failed {
+            let old = world.tasks.iter().filter(|task| task.deployment == 1 && task.is_active()).count();
+            let new = world.tasks.iter().filter(|task| task.deployment == 2 && task.is_active()).count();
+            prop_assert!(old + new >= wanted.lower_bound().min(usize::try_from(desired).unwrap()));
+        }
+    }
+}

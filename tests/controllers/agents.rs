@@ -1,0 +1,153 @@
+//! Agents that do as they are told, and tasks that fare as the test says.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ecs_operator::testing::api::FakeApi;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::scene::{AGENTS, OURS};
+
+/// How the agents behave.
+#[derive(Default)]
+pub(crate) struct Agents {
+    pub(crate) nodes: BTreeSet<String>,
+    pub(crate) silent: BTreeSet<String>,
+    pub(crate) starts_fail: bool,
+    /// By revision, how its tasks fare where they do not just run.
+    pub(crate) fates: BTreeMap<String, Fate>,
+    /// All nodes were given the socket of one engine.
+    pub(crate) share_an_engine: bool,
+}
+
+/// How the tasks of a revision fare.
+#[derive(Clone, Copy)]
+pub(crate) enum Fate {
+    /// They cannot start.
+    FailsToStart,
+    /// They run, and their health is never known.
+    NeverHealthy,
+    /// They run, and an essential container ends after so many seconds.
+    EndsAfter(i64),
+}
+
+/// Agents that renew their Leases, start what is bound to them, and stop what is told to stop.
+pub(crate) async fn act_as_agents(api: FakeApi, agents: Arc<Mutex<Agents>>) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let (nodes, starts_fail, fates, share_an_engine) = {
+            let agents = agents.lock().unwrap();
+            (
+                agents
+                    .nodes
+                    .difference(&agents.silent)
+                    .cloned()
+                    .collect::<Vec<_>>(),
+                agents.starts_fail,
+                agents.fates.clone(),
+                agents.share_an_engine,
+            )
+        };
+        for node in &nodes {
+            let now = api.now().to_string();
+            let lease = json!({
+                "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+                "metadata": {"name": format!("instance-{node}"), "namespace": AGENTS},
+                "spec": {"holderIdentity": node, "renewTime": now},
+            });
+            api.apply(&lease).await;
+            let instance = format!("{OURS}/containerinstances/{node}");
+            if api.object(&instance).is_some() {
+                let report = json!({
+                    "apiVersion": "ecs-operator.io/v1alpha1", "kind": "ContainerInstance", "metadata": {"name": node},
+                    "status": {"agent": {
+                        "agentVersion": "test", "engine": {
+                            "ready": true, "bootId": "boot-1", "id": if share_an_engine { "shared" } else { node.as_str() },
+                        },
+                        "attributes": {"ecs.capability.container-health-check": ""},
+                        "registeredResources": {"cpu": 4096, "memory": 1024, "pids": 32768},
+                    }},
+                });
+                api.apply_status(&report).await;
+            }
+        }
+        for task in api.all(&format!("{OURS}/ecstasks")) {
+            let bound = task["spec"]["containerInstance"]
+                .as_str()
+                .unwrap_or_default();
+            if !nodes.iter().any(|node| node == bound) {
+                continue;
+            }
+            let revision = task["spec"]["taskDefinition"].as_str().unwrap_or_default();
+            let fate = if starts_fail {
+                Some(Fate::FailsToStart)
+            } else {
+                fates.get(revision).copied()
+            };
+            if let Some(status) = next_status(&task, fate, api.now()) {
+                report(&api, &task, status).await;
+            }
+        }
+    }
+}
+
+/// Writes the status of a task.
+pub(crate) async fn report(api: &FakeApi, task: &Value, status: Value) {
+    let report = json!({
+        "apiVersion": "ecs-operator.io/v1alpha1", "kind": "EcsTask",
+        "metadata": {"name": task["metadata"]["name"], "namespace": task["metadata"]["namespace"]},
+        "status": status,
+    });
+    api.apply_status(&report).await;
+}
+
+/// The status of a task that has ended now.
+pub(crate) fn stopped(task: &Value, code: &str, reason: &str, now: &str) -> Value {
+    let told = &task["status"];
+    let mut status = json!({"lastStatus": "STOPPED", "desiredStatus": "STOPPED", "stopCode": code, "stoppedReason": reason,
+        "stoppedAt": now, "startedAt": told["startedAt"], "healthySince": told["healthySince"], "healthStatus": "UNKNOWN"});
+    if let Some(members) = status.as_object_mut() {
+        members.retain(|_, value| !value.is_null());
+    }
+    status
+}
+
+/// What an agent says next of a task; nothing where there is nothing new.
+fn next_status(task: &Value, fate: Option<Fate>, now: Timestamp) -> Option<Value> {
+    let told = &task["status"];
+    let deleting = !task["metadata"]["deletionTimestamp"].is_null();
+    let ending = deleting || !task["spec"]["stop"].is_null();
+    let stopped = |code, reason| stopped(task, code, reason, &now.to_string());
+    let started: Option<Timestamp> = told["startedAt"]
+        .as_str()
+        .and_then(|text| text.parse().ok());
+    let mut status = match (told["lastStatus"].as_str(), fate) {
+        (Some("STOPPED"), _) if !deleting || told["conditions"].is_array() => return None,
+        (Some("STOPPED"), _) => told.clone(),
+        _ if ending => stopped("ServiceSchedulerInitiated", "told to stop"),
+        (None, Some(Fate::FailsToStart)) => stopped("TaskFailedToStart", "Task failed to start"),
+        (None, Some(Fate::NeverHealthy)) => {
+            json!({"lastStatus": "RUNNING", "desiredStatus": "RUNNING", "healthStatus": "UNKNOWN", "startedAt": now.to_string()})
+        }
+        (None, Some(Fate::EndsAfter(_)) | None) => {
+            json!({"lastStatus": "RUNNING", "desiredStatus": "RUNNING", "healthStatus": "HEALTHY", "startedAt": now.to_string(),
+                "healthySince": now.to_string()})
+        }
+        (Some(_), Some(Fate::EndsAfter(seconds)))
+            if started.is_some_and(|started| now.duration_since(started).as_secs() >= seconds) =>
+        {
+            stopped(
+                "EssentialContainerExited",
+                "Essential container in task exited",
+            )
+        }
+        (Some(_), _) => return None,
+    };
+    if deleting {
+        status["conditions"] = json!([{"type": "ContainersRemoved", "status": "True", "reason": "Removed", "message": "",
+            "lastTransitionTime": now}]);
+    }
+    Some(status)
+}
