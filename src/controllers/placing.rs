@@ -7,9 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
 use super::context::Context;
-use super::instance::{borrowers, instance_type, zone};
+use super::instance::{borrowers, drains, instance_type, zone};
 use crate::api::bounded::{List, Str};
-use crate::api::container_instance::{ContainerInstance, InstanceState};
+use crate::api::container_instance::ContainerInstance;
 use crate::api::parse;
 use crate::api::task::{self, EcsTask, StopCode};
 use crate::domain::definition::TaskDefinition;
@@ -154,7 +154,7 @@ fn offered(
         .and_then(|report| report.registered_resources)
         .unwrap_or_default();
     Instance {
-        active: instance.spec.status == InstanceState::Active
+        active: drains(context, instance).is_none()
             && instance.metadata.deletion_timestamp.is_none(),
         connected: ready && presence.get(&name) == Some(&Presence::Connected),
         agent_version: report.map_or_else(String::new, |report| report.agent_version.to_string()),

@@ -3,8 +3,11 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::json;
+
 use crate::harness::fixtures::Fixture;
-use crate::harness::{LATER, Running, Scene, on_the_cluster, service};
+use crate::harness::machine::kubectl;
+use crate::harness::{LATER, Running, SOON, Scene, on_the_cluster, service};
 
 /// The node that goes.
 const NODE: &str = "node-3";
@@ -125,6 +128,43 @@ async fn tasks_of_a_node_that_is_cut_off_are_replaced_and_the_leftovers_end_when
             .await
             .expect();
         back_at_work(scene, &web, &before).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_draining_instance_and_a_drained_node_lose_their_tasks_to_the_others() {
+    on_the_cluster("drain", async |scene| {
+        let web = service("web").desired(3).asking(
+            "deploymentConfiguration",
+            json!({"minimumHealthyPercent": 100, "maximumPercent": 200}),
+        );
+        scene.apply(&web).await;
+        let before = scene.settled("web", 3).await;
+        let elsewhere = async |node: &str| {
+            scene
+                .eventually(&format!("no task on {node}"), SOON, async || {
+                    let now = scene.try_settled("web", 3).await?;
+                    match now.iter().find(|running| running.node == node) {
+                        Some(running) => Err(format!("{running:?}")),
+                        None => Ok(now),
+                    }
+                })
+                .await
+        };
+        scene.set_instance("node-2", "DRAINING").await;
+        let after = elsewhere("node-2").await;
+        let stayed = before.iter().filter(|running| after.contains(running));
+        assert_eq!(stayed.count(), 2, "{before:?} {after:?}");
+        scene.set_instance("node-2", "ACTIVE").await;
+        scene
+            .eventually("a ready instance", SOON, async || {
+                scene.is_ready("node-2").await
+            })
+            .await;
+        kubectl(&["cordon", "node-3"]).await.expect();
+        elsewhere("node-3").await;
+        kubectl(&["uncordon", "node-3"]).await.expect();
     })
     .await;
 }

@@ -288,3 +288,31 @@ async fn what_a_task_overrides_counts_when_it_is_placed_and_what_it_misnames_end
         "overrides.containerOverrides[0].name: the task definition has no container 'ap': it has app"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_cordoned_node_sheds_its_tasks_without_ever_running_fewer_and_says_when_it_is_empty() {
+    let scene = Scene::running(&["node-1", "node-2", "node-3"], 3).await;
+    scene.cordon("node-2").await;
+    let control = || scene.instance("node-2")["status"]["control"].clone();
+    scene
+        .until("the node is empty", || {
+            let tasks = scene.tasks();
+            let running = tasks
+                .iter()
+                .filter(|task| {
+                    task["status"]["lastStatus"] == "RUNNING" && task["spec"]["stop"].is_null()
+                })
+                .count();
+            assert!(running >= 3, "{running} tasks run");
+            control()["reason"] == "its node is unschedulable, and no task is left"
+        })
+        .await;
+    assert_eq!(control()["conditions"][0]["reason"], "Drained");
+    let on_it = |task: &&serde_json::Value| {
+        task["status"]["lastStatus"] == "RUNNING" && task["spec"]["containerInstance"] == "node-2"
+    };
+    assert_eq!(scene.tasks().iter().filter(on_it).count(), 0);
+    scene
+        .until("the service is ready", || scene.is_ready("web"))
+        .await;
+}

@@ -144,6 +144,13 @@ impl Scene {
         self.agents.lock().unwrap().share_an_engine = true;
     }
 
+    /// `kubectl cordon`.
+    pub(crate) async fn cordon(&self, name: &str) {
+        let mut cordoned = node(name, "True");
+        cordoned["spec"] = json!({"unschedulable": true});
+        self.apply(&cordoned).await;
+    }
+
     pub(crate) async fn break_node(&self, name: &str) {
         self.apply(&node(name, "Unknown")).await;
     }

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::context::Context;
-use crate::api::container_instance::ContainerInstance;
+use crate::api::container_instance::{ContainerInstance, InstanceState};
 use crate::domain::engines::{self, Claim};
 use crate::domain::liveness::Presence;
 use crate::domain::placement;
@@ -63,6 +63,26 @@ fn node_label(context: &Context, instance: &ContainerInstance, label: &str) -> O
         .nodes
         .get(&(String::new(), node.to_string()))?;
     node.labels().get(label).cloned()
+}
+
+/// Why an instance sheds its tasks and takes no new ones: somebody drains it, or has cordoned its node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Draining {
+    /// `spec.status` says so.
+    Asked,
+    /// Its node is unschedulable, as `kubectl drain` makes it first.
+    Cordoned,
+}
+
+/// Whether an instance sheds its tasks, and why.
+pub fn drains(context: &Context, instance: &ContainerInstance) -> Option<Draining> {
+    if instance.spec.status == InstanceState::Draining {
+        return Some(Draining::Asked);
+    }
+    let node = instance.spec.node_name.as_ref()?.to_string();
+    let node = context.world.nodes.get(&(String::new(), node))?;
+    let cordoned = node.spec.as_ref()?.unschedulable.unwrap_or(false);
+    cordoned.then_some(Draining::Cordoned)
 }
 
 /// The instances whose engine another one owns, with that one's name.

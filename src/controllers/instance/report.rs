@@ -6,9 +6,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{Api, ResourceExt};
 use serde_json::json;
 
+use super::{Draining, drains};
 use crate::api::bounded::Str;
 use crate::api::conditions::{self, READY, condition};
-use crate::api::container_instance::{ContainerInstance, InstanceControl, InstanceState};
+use crate::api::container_instance::{ContainerInstance, InstanceControl};
 use crate::controllers::context::Context;
 use crate::controllers::writes::{Error, apply_status};
 use crate::domain::liveness::Presence;
@@ -37,19 +38,19 @@ pub(super) async fn report(context: &Context) -> Result<(), Error> {
             .get(&name)
             .copied()
             .unwrap_or(Presence::Disconnected);
-        let counts = counts.get(&name).copied().unwrap_or_default();
+        let (running, pending) = counts.get(&name).copied().unwrap_or_default();
+        let facts = Facts {
+            presence,
+            owner: borrowers.get(&name),
+            draining: drains(context, &instance),
+            running,
+            pending,
+        };
         let before = instance
             .status
             .as_ref()
             .and_then(|status| status.control.clone());
-        let control = control(
-            &instance,
-            before.as_ref(),
-            verdict(&instance, presence, borrowers.get(&name)),
-            presence,
-            counts,
-            context,
-        );
+        let control = control(&instance, before.as_ref(), &facts, context);
         if before.as_ref() == Some(&control) {
             continue;
         }
@@ -65,14 +66,23 @@ pub(super) async fn report(context: &Context) -> Result<(), Error> {
     Ok(())
 }
 
+/// What is known of an instance besides its object.
+struct Facts<'a> {
+    presence: Presence,
+    /// The instance that owns its engine, where that is another one.
+    owner: Option<&'a String>,
+    draining: Option<Draining>,
+    running: i32,
+    pending: i32,
+}
+
 fn control(
     instance: &ContainerInstance,
     before: Option<&InstanceControl>,
-    (ready, reason, message): (bool, &'static str, String),
-    presence: Presence,
-    (running, pending): (i32, i32),
+    facts: &Facts<'_>,
     context: &Context,
 ) -> InstanceControl {
+    let (ready, reason, message) = verdict(instance, facts);
     let mut conditions: Vec<Condition> = before
         .map(|before| before.conditions.to_vec())
         .unwrap_or_default();
@@ -90,28 +100,24 @@ fn control(
     );
     InstanceControl {
         observed_generation: generation.unwrap_or(0),
-        agent_connected: presence == Presence::Connected,
-        lost: matches!(presence, Presence::Lost | Presence::Fenced),
+        agent_connected: facts.presence == Presence::Connected,
+        lost: matches!(facts.presence, Presence::Lost | Presence::Fenced),
         reason: (!ready).then(|| Str::cut(&message)),
-        running_tasks_count: running,
-        pending_tasks_count: pending,
+        running_tasks_count: facts.running,
+        pending_tasks_count: facts.pending,
         conditions: conditions.into(),
     }
 }
 
 /// Whether the instance takes tasks, and why not.
-fn verdict(
-    instance: &ContainerInstance,
-    presence: Presence,
-    owner: Option<&String>,
-) -> (bool, &'static str, String) {
+fn verdict(instance: &ContainerInstance, facts: &Facts<'_>) -> (bool, &'static str, String) {
     let report = instance
         .status
         .as_ref()
         .and_then(|status| status.agent.as_ref());
     let engine = report.and_then(|report| report.engine.as_ref());
     let said = |ready, reason, message: &str| (ready, reason, message.to_owned());
-    match presence {
+    match facts.presence {
         Presence::Fenced => said(false, "HostGone", "its node or pod is gone"),
         Presence::Lost => said(
             false,
@@ -136,18 +142,27 @@ fn verdict(
                     .map_or("its Docker Engine does not answer", |text| text.as_str());
                 said(false, "EngineNotReady", message)
             }
-            Some(_) if let Some(owner) = owner => said(
+            Some(_) if let Some(owner) = facts.owner => said(
                 false,
                 "EngineShared",
                 &format!(
                     "its Docker Engine is that of container instance {owner}, which runs the tasks: give each node an engine of its own, or use a CapacityProvider"
                 ),
             ),
-            Some(_) if instance.spec.status == InstanceState::Draining => said(
-                false,
-                "Draining",
-                "spec.status is DRAINING: nothing new is placed here",
-            ),
+            Some(_) if let Some(why) = facts.draining => {
+                let why = match why {
+                    Draining::Asked => "spec.status is DRAINING",
+                    Draining::Cordoned => "its node is unschedulable",
+                };
+                match facts.running + facts.pending {
+                    0 => (false, "Drained", format!("{why}, and no task is left")),
+                    left => (
+                        false,
+                        "Draining",
+                        format!("{why}: services move their tasks away, {left} left"),
+                    ),
+                }
+            }
             Some(_) => said(true, "Active", "takes tasks"),
         },
     }

@@ -13,6 +13,7 @@ use crate::api::parse;
 use crate::api::service::EcsService;
 use crate::api::task::EcsTask;
 use crate::controllers::context::Context;
+use crate::controllers::instance::{drains, zone};
 use crate::domain::definition::TaskDefinition;
 use crate::domain::definition::rules::Problem;
 use crate::domain::events;
@@ -214,7 +215,7 @@ fn snapshot(
         task.revision_name(),
     );
     let known = context.presence_in(presence, instance);
-    let zone = context
+    let object = context
         .world
         .instances
         .get(&(String::new(), instance.to_owned()));
@@ -231,7 +232,10 @@ fn snapshot(
             .map(Into::into)
             .unwrap_or_default(),
         instance: instance.to_owned(),
-        zone: zone.and_then(|instance| super::super::instance::zone(context, &instance)),
+        draining: object
+            .as_ref()
+            .is_some_and(|instance| drains(context, instance).is_some()),
+        zone: object.and_then(|instance| zone(context, &instance)),
         presence: match (known, policy) {
             (Presence::Lost, DisconnectPolicy::Wait) => Presence::Disconnected,
             (known, _) => known,

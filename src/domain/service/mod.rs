@@ -113,6 +113,8 @@ pub struct Task {
     pub zone: Option<String>,
     /// What is known of its instance.
     pub presence: Presence,
+    /// Its instance sheds its tasks: it is to run elsewhere.
+    pub draining: bool,
     /// When its object was created.
     pub created_at: Timestamp,
     /// When it reached RUNNING.
@@ -150,6 +152,11 @@ impl Task {
     /// It takes part in the upper bound, and its instance is not lost.
     fn takes_room(&self) -> bool {
         self.is_live() && self.presence != Presence::Lost
+    }
+
+    /// It is as it should be: of the wanted deployment, on an instance that it may stay on.
+    fn is_current(&self, wanted: &Wanted) -> bool {
+        self.deployment == wanted.deployment && !self.draining
     }
 
     /// It is wanted: neither ended, nor ending, nor out of reach.
@@ -221,7 +228,7 @@ pub struct StopTask {
 pub enum Cause {
     /// There are more tasks than wanted.
     ScaleIn,
-    /// It belongs to an older deployment.
+    /// It belongs to an older deployment, or its instance drains.
     Replaced,
     /// Its health check fails.
     Unhealthy,

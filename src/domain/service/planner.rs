@@ -72,7 +72,7 @@ pub fn plan(
     let (new, old): (Vec<&Task>, Vec<&Task>) = active
         .iter()
         .copied()
-        .partition(|task| task.deployment == wanted.deployment);
+        .partition(|task| task.is_current(wanted));
     let healthy = |task: &&Task| task.is_healthy(wanted.healthy_after, now);
     let sort = Sorted::of(&new, healthy);
     let goal = goal(wanted, sort.unhealthy.len());
@@ -157,8 +157,9 @@ fn goal(wanted: &Wanted, unhealthy: usize) -> usize {
     (wanted.desired() + unhealthy).min(ceiling)
 }
 
-/// Old tasks to stop: those that never ran at once, those that run but are not healthy one at a time, healthy ones as
-/// far as the lower bound allows.
+/// Tasks to replace, of older deployments or on instances that drain (ECS Developer Guide, "Draining Amazon ECS container
+/// instances": exactly as in a deployment). Those that never ran go at once, those that run but are not healthy one at a
+/// time, healthy ones as far as the lower bound allows.
 fn retire<'a>(
     wanted: &Wanted,
     old: &[&'a Task],
@@ -174,7 +175,7 @@ fn retire<'a>(
     let mut retired = waiting;
     let one_is_going = all
         .iter()
-        .any(|task| task.deployment != wanted.deployment && task.is_live() && task.stopping);
+        .any(|task| !task.is_current(wanted) && task.is_live() && task.stopping);
     if !one_is_going {
         retired.extend(most_crowded(&ailing, active, 1));
     }
@@ -191,7 +192,15 @@ pub(super) fn starts(
     burned: &BTreeMap<i64, i64>,
     count: usize,
 ) -> Vec<Start> {
-    let taken: BTreeSet<i64> = staying.iter().map(|task| task.slot).collect();
+    let draining = tasks
+        .iter()
+        .filter(|task| task.draining && task.deployment == wanted.deployment && task.is_live());
+    let taken: BTreeSet<i64> = staying
+        .iter()
+        .copied()
+        .chain(draining)
+        .map(|task| task.slot)
+        .collect();
     let mut attempts: BTreeMap<i64, i64> = burned.clone();
     for task in tasks
         .iter()

@@ -21,6 +21,7 @@ impl Plan {
             ));
         }
         let of_deployment = |task: &&Task| task.deployment == wanted.deployment;
+        let current = |task: &Task| task.is_current(wanted) && task.is_active();
         let count = |counts: &dyn Fn(&Task) -> bool| {
             tasks
                 .iter()
@@ -31,13 +32,13 @@ impl Plan {
             1 => format!("1 task {what}"),
             more => format!("{more} tasks {what}"),
         };
-        let mine = |task: &Task| of_deployment(&task) && task.is_active();
-        let starting = count(&|task| mine(task) && !task.is_running()) + self.starts.len();
+        let starting = count(&|task| current(task) && !task.is_running()) + self.starts.len();
         let unproven = count(&|task| {
-            mine(task) && task.is_running() && !task.is_healthy(wanted.healthy_after, now)
+            current(task) && task.is_running() && !task.is_healthy(wanted.healthy_after, now)
         });
         let ending = count(&|task| task.stopping) + self.stops.len();
         let old = count(&|task| !of_deployment(&task) && task.is_active());
+        let draining = count(&|task| of_deployment(&task) && task.draining && task.is_active());
         let paused = self.failures.not_before.filter(|until| *until > now);
         let mut waits = Vec::new();
         if starting > 0 {
@@ -48,8 +49,13 @@ impl Plan {
         }
         if ending > 0 {
             waits.push(tasks_that(ending, "to end"));
-        } else if old > 0 {
-            waits.push(tasks_that(old, "of older deployments to be replaced"));
+        } else {
+            if old > 0 {
+                waits.push(tasks_that(old, "of older deployments to be replaced"));
+            }
+            if draining > 0 {
+                waits.push(tasks_that(draining, "on draining instances to be replaced"));
+            }
         }
         if paused.is_some() {
             waits.push("the end of the pause after failed starts".to_owned());

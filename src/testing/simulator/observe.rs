@@ -24,6 +24,7 @@ pub(super) fn domain_task(task: &TaskObject, presence: Presence, catalog: &Catal
         attempt: task.attempt,
         state: task.status.state,
         stopping: task.is_ending(),
+        draining: false,
         checked: catalog
             .recipe(&task.service)
             .is_some_and(|recipe| recipe.checked),

@@ -89,6 +89,14 @@ async fn lift_taints(scene: &Scene) {
             had |= taints.iter().any(|taint| taint.key == TAINT);
             taints.retain(|taint| taint.key != TAINT);
         }
+        let cordoned = node.spec.as_ref().and_then(|spec| spec.unschedulable);
+        if cordoned == Some(true) {
+            let patch = Patch::Merge(json!({"spec": {"unschedulable": null}}));
+            nodes
+                .patch(&node.name_any(), &PatchParams::default(), &patch)
+                .await
+                .unwrap();
+        }
         if had {
             let taints = node.spec.clone().unwrap_or_default().taints;
             let patch = Patch::Merge(json!({"spec": {"taints": taints}}));
