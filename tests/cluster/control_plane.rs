@@ -3,6 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use ecs_operator::api::service::EcsService;
+use kube::api::DeleteParams;
+
 use tokio::time::{Instant, sleep};
 
 use crate::harness::{LATER, Running, SOON, Scene, on_the_cluster, processes, service};
@@ -173,6 +176,13 @@ async fn an_outage_of_the_api_server_touches_no_container_and_loses_no_instance(
             words.iter().all(|word| !word.contains("is lost")),
             "{words:?}"
         );
+        // Kubernetes' own controllers come back later, and with them the end of a namespace.
+        scene
+            .api::<EcsService>()
+            .delete("web", &DeleteParams::default())
+            .await
+            .unwrap();
+        scene.gone("web").await;
     })
     .await;
 }
