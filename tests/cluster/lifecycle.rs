@@ -223,10 +223,10 @@ async fn a_task_without_a_service_runs_once_and_a_stop_ends_it() {
         );
         assert_eq!(
             scene.recorder.ever(&scene.key("short")),
-            1,
-            "a task runs once"
+            2,
+            "each task runs once"
         );
-        for name in ["report", "daemon"] {
+        for name in ["report", "changed", "misspelt", "daemon"] {
             let api = scene.api::<EcsTask>();
             api.delete(name, &DeleteParams::default()).await.unwrap();
         }
