@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use ecs_operator::api::service::EcsService;
 use kube::api::DeleteParams;
-
 use tokio::time::{Instant, sleep};
 
 use crate::harness::{LATER, Running, SOON, Scene, on_the_cluster, processes, service};
