@@ -82,6 +82,11 @@ async fn run() -> anyhow::Result<()> {
         deployment::start(&client, COUNT),
     )
     .await?;
+    let mut kubelet_replaced = Vec::new();
+    for _ in 0..KILLS {
+        let killed = deployment::kill_one(&client, COUNT);
+        kubelet_replaced.push(timed("  pod deleted to replacement ready", killed).await?);
+    }
     deployment::remove(&client).await?;
     let one = timed("one container, create and start", engines.start_all(1)).await?;
     engines.remove_ours().await?;
@@ -94,6 +99,11 @@ async fn run() -> anyhow::Result<()> {
         "kill to replaced, EcsService / swarm",
         median(replaced.clone()),
         median(swarm_replaced),
+    );
+    ratio(
+        "kill to replaced, EcsService / Deployment",
+        median(replaced.clone()),
+        median(kubelet_replaced),
     );
     ratio(
         "kill to replaced, EcsService / one bare start",
