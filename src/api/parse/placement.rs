@@ -1,6 +1,6 @@
 //! Placement constraints and strategies, from what people wrote to what the placer can rely on.
 
-use crate::api::bounded::Str;
+use crate::api::bounded::{List, Str};
 use crate::api::service::EcsServiceSpec;
 use crate::api::shapes::{
     PlacementConstraint, PlacementConstraintType, PlacementStrategy, PlacementStrategyType,
@@ -14,18 +14,18 @@ use crate::domain::placement::{
 };
 use crate::domain::query::Expression;
 
+fn listed<T, const N: usize>(list: Option<&List<T, N>>) -> &[T] {
+    list.map_or(&[], |list| list.as_slice())
+}
+
 /// How a service wants its tasks to be placed.
 ///
 /// # Errors
 /// All problems, each naming its field and the place in an expression.
 pub fn service_placement(spec: &EcsServiceSpec) -> Result<Rules, Vec<Problem>> {
     rules(
-        spec.placement_constraints
-            .as_deref()
-            .map_or(&[], Vec::as_slice),
-        spec.placement_strategy
-            .as_deref()
-            .map_or(&[], Vec::as_slice),
+        listed(spec.placement_constraints.as_ref()),
+        listed(spec.placement_strategy.as_ref()),
     )
 }
 
@@ -35,12 +35,8 @@ pub fn service_placement(spec: &EcsServiceSpec) -> Result<Rules, Vec<Problem>> {
 /// All problems, each naming its field and the place in an expression.
 pub fn task_placement(spec: &EcsTaskSpec) -> Result<Rules, Vec<Problem>> {
     rules(
-        spec.placement_constraints
-            .as_deref()
-            .map_or(&[], Vec::as_slice),
-        spec.placement_strategy
-            .as_deref()
-            .map_or(&[], Vec::as_slice),
+        listed(spec.placement_constraints.as_ref()),
+        listed(spec.placement_strategy.as_ref()),
     )
 }
 
