@@ -8,6 +8,7 @@
 )]
 
 mod agents;
+mod capacity;
 mod deployments;
 mod placement;
 mod rbac;

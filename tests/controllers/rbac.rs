@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use ecs_operator::testing::api::{Fault, Verb};
 use ecs_operator::testing::rights;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::scene::{Scene, one_off_task, service, task_definition};
+use crate::scene::{Scene, one_off_task, provider, service, task_definition};
 
 /// Rights that this test cannot see in use: the election's, in the release's own namespace, and the one that an apply needs
 /// where it creates.
@@ -16,17 +16,6 @@ const UNSEEN: [(&str, &str, &str); 4] = [
     ("coordination.k8s.io", "leases", "update"),
     ("apps", "daemonsets", "create"),
 ];
-
-fn provider(capacity: usize) -> Value {
-    json!({
-        "apiVersion": "ecs-operator.io/v1alpha1", "kind": "CapacityProvider",
-        "metadata": {"name": "pods"},
-        "spec": {
-            "cluster": "default", "autoScalingGroup": {"desiredCapacity": capacity},
-            "launchTemplate": {"image": "engine:dev", "cpu": 1024, "memory": 1024},
-        },
-    })
-}
 
 /// A life in which everything happens that the controllers act on.
 async fn live() -> Scene {
@@ -68,6 +57,8 @@ async fn live() -> Scene {
                 scene.api.all(pods).len() == 3 + capacity
             })
             .await;
+        scene.run_pods().await;
+        tokio::time::sleep(Duration::from_secs(10)).await;
     }
     scene.silence("node-3");
     scene.break_node("node-3").await;

@@ -102,6 +102,30 @@ impl Scene {
         .await;
     }
 
+    /// A node and an agent for each instance pod that has none, as the scheduler and the kubelet bring them.
+    pub(crate) async fn run_pods(&self) {
+        for pod in self.instance_pods() {
+            self.apply(&json!({
+                "apiVersion": "v1", "kind": "Pod",
+                "metadata": {"name": pod, "namespace": AGENTS},
+                "spec": {"nodeName": "node-1"},
+                "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]},
+            }))
+            .await;
+            self.agents.lock().unwrap().nodes.insert(pod);
+        }
+    }
+
+    /// Names of the instance pods.
+    pub(crate) fn instance_pods(&self) -> Vec<String> {
+        let pods = self.api.all(&format!("/api/v1/namespaces/{AGENTS}/pods"));
+        let ours = pods
+            .iter()
+            .filter(|pod| pod["metadata"]["labels"]["ecs-operator.io/agent"] == "pod");
+        ours.map(|pod| pod["metadata"]["name"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
     /// Its agent is not heard any more, and does nothing.
     pub(crate) fn silence(&self, node: &str) {
         self.agents.lock().unwrap().silent.insert(node.to_owned());
@@ -329,5 +353,17 @@ pub(crate) fn one_off_task(name: &str, family: &str, overrides: &Value) -> Value
         "apiVersion": "ecs-operator.io/v1alpha1", "kind": "EcsTask",
         "metadata": {"name": name, "namespace": "shop"},
         "spec": {"cluster": "default", "taskDefinition": family, "overrides": {"containerOverrides": overrides}},
+    })
+}
+
+/// A provider of so many instance pods.
+pub(crate) fn provider(capacity: usize) -> Value {
+    json!({
+        "apiVersion": "ecs-operator.io/v1alpha1", "kind": "CapacityProvider",
+        "metadata": {"name": "pods"},
+        "spec": {
+            "cluster": "default", "autoScalingGroup": {"desiredCapacity": capacity},
+            "launchTemplate": {"image": "engine:dev", "cpu": 1024, "memory": 1024},
+        },
     })
 }

@@ -1,9 +1,11 @@
 //! Capacity providers: a fixed number of instance pods. Liveness: a pod that is gone or failed is replaced, and there are
-//! as many as wanted.
+//! as many as wanted, once surplus ones have lost their tasks.
 
 mod pod;
+mod scale_in;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::PostParams;
@@ -17,6 +19,9 @@ use super::writes::{Error, apply_status, delete, doing};
 use crate::api::capacity_provider::{CapacityProvider, CapacityProviderStatus};
 use crate::api::conditions::{self, Progress};
 use crate::api::names;
+
+/// Between two looks at an instance that drains.
+const WHILE_DRAINING: Duration = Duration::from_secs(2);
 
 /// One pass over one provider.
 ///
@@ -72,30 +77,30 @@ pub async fn reconcile(
         context.world.pods.wrote(made.clone());
         living.push(Arc::new(made));
     }
-    // The emptiest go first, and of those the youngest.
-    living.sort_by_key(|found| {
-        (
-            tasks_on(&context, &found.name_any()),
-            std::cmp::Reverse(found.creation_timestamp().map(|time| time.0)),
-        )
-    });
-    let surplus = living.len().saturating_sub(wanted);
-    for found in living.drain(..surplus) {
-        info!(pod = found.name_any(), "removing surplus instance pod");
-        delete(&pods, &context.world.pods, &found).await?;
-    }
-    let ready = living
+    let left = scale_in::scale_in(&context, &pods, living, wanted).await?;
+    let ready = left
+        .staying
         .iter()
         .filter(|found| is_ready(&context, &found.name_any()))
         .count();
-    let message = format!("{ready} of {wanted} instances take tasks");
-    let reason = if ready == wanted {
+    let mut message = format!("{ready} of {wanted} instances take tasks");
+    for (name, tasks) in &left.leaving {
+        message = format!("{message}; {name} drains, {tasks} tasks left");
+    }
+    let reason = if !left.leaving.is_empty() {
+        "InstancesDraining"
+    } else if ready == wanted {
         "InstancesReady"
     } else {
         "InstancesStarting"
     };
-    report(&context, &provider, living.len(), ready, (reason, &message)).await?;
-    Ok(Action::requeue(RESYNC))
+    let instances = left.staying.len() + left.leaving.len();
+    report(&context, &provider, instances, ready, (reason, &message)).await?;
+    Ok(Action::requeue(if left.leaving.is_empty() {
+        RESYNC
+    } else {
+        WHILE_DRAINING
+    }))
 }
 
 fn pods_of(context: &Context, provider: &CapacityProvider) -> Vec<Arc<Pod>> {
