@@ -2,6 +2,7 @@
 //!
 //! Their engines are asked through `kubectl exec`, because no socket of theirs is outside.
 
+use ecs_operator::api::task::StopCode;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, ListParams};
 use kube::{Api, ResourceExt};
@@ -11,6 +12,7 @@ use crate::harness::engine::TASK_UID;
 use crate::harness::fixtures::cluster_object;
 use crate::harness::machine::kubectl;
 use crate::harness::{LATER, Scene, on_the_cluster, service};
+use ecs_operator::api::task::StopCode;
 
 /// Namespace of agents and instance pods.
 const AGENTS: &str = "ecs-operator-agents";
@@ -143,11 +145,27 @@ async fn instance_pods_run_a_service_are_replaced_when_gone_and_keep_no_containe
             assert_ne!(instance, *gone);
             scene.answer_at(&address).await;
         }
+
+        kubectl(&["scale", "capacityprovider", &name, "--replicas=1"])
+            .await
+            .expect();
+        let one = instances(scene, &name, 1).await;
+        for (instance, address) in scene.in_pods("web", 4).await {
+            assert_eq!(instance, one[0]);
+            scene.answer_at(&address).await;
+        }
+        let lost = scene.tasks("web").await.unwrap();
+        let lost = lost.iter().filter(|task| {
+            let on_another = task.instance() != Some(one[0].as_str());
+            let why = task.spec.stop.as_ref().map(|stop| stop.code);
+            on_another && why == Some(StopCode::TerminationNotice)
+        });
+        assert_eq!(lost.count(), 2, "only those of the pod that was deleted");
         scene.scale(&web, 0).await;
         scene.in_pods("web", 0).await;
         let delete = ["delete", "ecsservice", "web", "-n", &scene.namespace];
         kubectl(&delete).await.expect();
-        hold(scene, &two, &[0, 0]).await;
+        hold(scene, &one, &[0]).await;
         kubectl(&["scale", "capacityprovider", &name, "--replicas=0"])
             .await
             .expect();
