@@ -12,7 +12,6 @@ use crate::harness::engine::TASK_UID;
 use crate::harness::fixtures::cluster_object;
 use crate::harness::machine::kubectl;
 use crate::harness::{LATER, Scene, on_the_cluster, service};
-use ecs_operator::api::task::StopCode;
 
 /// Namespace of agents and instance pods.
 const AGENTS: &str = "ecs-operator-agents";

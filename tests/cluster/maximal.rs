@@ -180,7 +180,10 @@ fn mend_service(spec: &mut Value, name: &str) {
     spec["serviceName"] = json!(name);
     spec["taskDefinition"] = json!("nothing");
     spec["desiredCount"] = json!(5000);
-    spec["deploymentConfiguration"]["minimumHealthyPercent"] = json!(50);
+    let deployment = &mut spec["deploymentConfiguration"];
+    deployment["minimumHealthyPercent"] = json!(50);
+    // The largest value is no percentage.
+    deployment["deploymentCircuitBreaker"]["thresholdConfiguration"]["type"] = json!("COUNT");
 }
 
 #[tokio::test]
