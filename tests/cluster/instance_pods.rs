@@ -123,6 +123,28 @@ async fn instance_pods_run_a_service_are_replaced_when_gone_and_keep_no_containe
         }
         hold(scene, &two, &[2, 2]).await;
 
+        let scale = |replicas: &'static str| {
+            let name = name.clone();
+            async move {
+                let scale = ["scale", "capacityprovider", &name, replicas];
+                kubectl(&scale).await.expect();
+            }
+        };
+        scale("--replicas=1").await;
+        let one = instances(scene, &name, 1).await;
+        for (instance, address) in scene.in_pods("web", 4).await {
+            assert_eq!(instance, one[0]);
+            scene.answer_at(&address).await;
+        }
+        let tasks = scene.tasks("web").await.unwrap();
+        let lost = tasks.iter().filter(|task| {
+            let status = task.status.as_ref();
+            status.and_then(|status| status.stop_code) == Some(StopCode::TerminationNotice)
+        });
+        assert_eq!(lost.count(), 0, "tasks moved before their pod went");
+        scale("--replicas=2").await;
+        let two = instances(scene, &name, 2).await;
+
         let gone = &two[0];
         pods(scene)
             .delete(gone, &DeleteParams::default().grace_period(0))
@@ -144,30 +166,12 @@ async fn instance_pods_run_a_service_are_replaced_when_gone_and_keep_no_containe
             assert_ne!(instance, *gone);
             scene.answer_at(&address).await;
         }
-
-        kubectl(&["scale", "capacityprovider", &name, "--replicas=1"])
-            .await
-            .expect();
-        let one = instances(scene, &name, 1).await;
-        for (instance, address) in scene.in_pods("web", 4).await {
-            assert_eq!(instance, one[0]);
-            scene.answer_at(&address).await;
-        }
-        let lost = scene.tasks("web").await.unwrap();
-        let lost = lost.iter().filter(|task| {
-            let on_another = task.instance() != Some(one[0].as_str());
-            let why = task.spec.stop.as_ref().map(|stop| stop.code);
-            on_another && why == Some(StopCode::TerminationNotice)
-        });
-        assert_eq!(lost.count(), 2, "only those of the pod that was deleted");
         scene.scale(&web, 0).await;
         scene.in_pods("web", 0).await;
         let delete = ["delete", "ecsservice", "web", "-n", &scene.namespace];
         kubectl(&delete).await.expect();
-        hold(scene, &one, &[0]).await;
-        kubectl(&["scale", "capacityprovider", &name, "--replicas=0"])
-            .await
-            .expect();
+        hold(scene, &two, &[0, 0]).await;
+        scale("--replicas=0").await;
         instances(scene, &name, 0).await;
         kubectl(&["delete", "capacityprovider", &name, "--timeout=2m"])
             .await
