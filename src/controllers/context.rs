@@ -116,11 +116,7 @@ impl Context {
     /// The presence of one instance: one that nobody has looked at yet is not gone while its object is there.
     pub fn presence_in(&self, known: &BTreeMap<String, Presence>, instance: &str) -> Presence {
         known.get(instance).copied().unwrap_or_else(|| {
-            let exists = self
-                .world
-                .instances
-                .get(&(String::new(), instance.to_owned()))
-                .is_some();
+            let exists = self.world.instance(instance).is_some();
             if exists {
                 Presence::Disconnected
             } else {

@@ -1,6 +1,7 @@
 //! All that the leader watches, and who is to look when something changes.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::apps::v1::DaemonSet;
@@ -90,9 +91,9 @@ pub fn watch(
     agent_namespace: &str,
     queues: &Queues,
     watches: &mut JoinSet<()>,
-) -> std::sync::Arc<World> {
+) -> Arc<World> {
     let (world, writers) = build();
-    let world = std::sync::Arc::new(world);
+    let world = Arc::new(world);
     let Writers {
         clusters,
         providers,
@@ -218,6 +219,11 @@ fn build() -> (World, Writers) {
 }
 
 impl World {
+    /// The container instance of this name.
+    pub fn instance(&self, name: &str) -> Option<Arc<ContainerInstance>> {
+        self.instances.get(&(String::new(), name.to_owned()))
+    }
+
     /// Waits until every kind has been listed once; nothing may be decided before.
     ///
     /// # Errors

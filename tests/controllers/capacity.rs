@@ -28,15 +28,6 @@ async fn three_instances() -> Scene {
     scene
 }
 
-/// Tasks that run and are not told to stop.
-fn running(scene: &Scene) -> usize {
-    let tasks = scene.tasks();
-    tasks
-        .iter()
-        .filter(|task| task["status"]["lastStatus"] == "RUNNING" && task["spec"]["stop"].is_null())
-        .count()
-}
-
 #[tokio::test(start_paused = true)]
 async fn scaling_in_moves_the_tasks_of_an_instance_before_its_pod_goes() {
     let scene = three_instances().await;
@@ -45,7 +36,11 @@ async fn scaling_in_moves_the_tasks_of_an_instance_before_its_pod_goes() {
     scene
         .until("one pod", || {
             let left = scene.instance_pods();
-            assert!(running(&scene) >= 3, "{} tasks run", running(&scene));
+            assert!(
+                scene.running_tasks() >= 3,
+                "{} tasks run",
+                scene.running_tasks()
+            );
             left.len() == 1
         })
         .await;
@@ -55,7 +50,7 @@ async fn scaling_in_moves_the_tasks_of_an_instance_before_its_pod_goes() {
         .until("the instance is gone", || scene.instance(gone).is_null())
         .await;
     scene
-        .until("three tasks run", || running(&scene) == 3)
+        .until("three tasks run", || scene.running_tasks() == 3)
         .await;
     let lost = scene
         .tasks()

@@ -297,13 +297,7 @@ async fn a_cordoned_node_sheds_its_tasks_without_ever_running_fewer_and_says_whe
     let control = || scene.instance("node-2")["status"]["control"].clone();
     scene
         .until("the node is empty", || {
-            let tasks = scene.tasks();
-            let running = tasks
-                .iter()
-                .filter(|task| {
-                    task["status"]["lastStatus"] == "RUNNING" && task["spec"]["stop"].is_null()
-                })
-                .count();
+            let running = scene.running_tasks();
             assert!(running >= 3, "{running} tasks run");
             control()["reason"] == "its node is unschedulable, and no task is left"
         })

@@ -237,6 +237,17 @@ impl Scene {
         self.api.object(&path).unwrap_or_default()
     }
 
+    /// Tasks that run and are not told to stop.
+    pub(crate) fn running_tasks(&self) -> usize {
+        let tasks = self.tasks();
+        tasks
+            .iter()
+            .filter(|task| {
+                task["status"]["lastStatus"] == "RUNNING" && task["spec"]["stop"].is_null()
+            })
+            .count()
+    }
+
     pub(crate) fn names(&self) -> BTreeSet<String> {
         self.tasks()
             .iter()

@@ -138,10 +138,7 @@ fn tasks_on(context: &Context, instance: &str) -> usize {
 }
 
 fn is_ready(context: &Context, instance: &str) -> bool {
-    let instance = context
-        .world
-        .instances
-        .get(&(String::new(), instance.to_owned()));
+    let instance = context.world.instance(instance);
     instance.is_some_and(|instance| instance.takes_tasks())
 }
 

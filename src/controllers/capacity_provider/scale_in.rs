@@ -36,7 +36,10 @@ pub(super) async fn scale_in(
     living.sort_by_key(|pod| {
         let name = pod.name_any();
         (
-            !instance_of(context, &name).is_some_and(|instance| is_leaving(&instance)),
+            !context
+                .world
+                .instance(&name)
+                .is_some_and(|instance| is_leaving(&instance)),
             tasks_on(context, &name),
             Reverse(pod.creation_timestamp().map(|time| time.0)),
         )
@@ -44,7 +47,7 @@ pub(super) async fn scale_in(
     let surplus = living.len().saturating_sub(wanted);
     let staying = living.split_off(surplus);
     for pod in &staying {
-        if let Some(instance) = instance_of(context, &pod.name_any())
+        if let Some(instance) = context.world.instance(&pod.name_any())
             && is_leaving(&instance)
         {
             info!(
@@ -58,7 +61,7 @@ pub(super) async fn scale_in(
     for pod in living {
         let name = pod.name_any();
         let tasks = tasks_on(context, &name);
-        match instance_of(context, &name) {
+        match context.world.instance(&name) {
             Some(instance) if instance.spec.status == InstanceState::Active => {
                 info!(instance = name, tasks, "draining surplus instance");
                 set_leaving(context, &instance, true).await?;
@@ -73,11 +76,6 @@ pub(super) async fn scale_in(
         }
     }
     Ok(Left { staying, leaving })
-}
-
-fn instance_of(context: &Context, pod: &str) -> Option<Arc<ContainerInstance>> {
-    let key = (String::new(), pod.to_owned());
-    context.world.instances.get(&key)
 }
 
 fn is_leaving(instance: &ContainerInstance) -> bool {

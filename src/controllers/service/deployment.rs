@@ -202,7 +202,8 @@ pub(super) async fn fail(
     Ok((Box::new(status), happened))
 }
 
-fn primary(status: &EcsServiceStatus) -> Option<&DeploymentStatus> {
+/// The newest deployment, as the status records it.
+pub(super) fn primary(status: &EcsServiceStatus) -> Option<&DeploymentStatus> {
     status
         .deployments
         .iter()

@@ -5,6 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::Pass;
 use super::act::Done;
+use super::deployment::primary;
 use crate::api::bounded::Str;
 use crate::api::service::{
     DeploymentRecord, DeploymentState, DeploymentStatus, EcsServiceStatus, RolloutState,
@@ -81,11 +82,7 @@ fn newest(
 
 /// Remembers the deployment that completed, which outlives its entry in the list.
 pub(super) fn complete(status: &mut EcsServiceStatus) {
-    let primary = status
-        .deployments
-        .iter()
-        .find(|deployment| deployment.status == DeploymentState::Primary);
-    if let Some(primary) = primary {
+    if let Some(primary) = primary(status) {
         status.last_completed_deployment = Some(DeploymentRecord {
             number: primary.number,
             service_revision: primary.service_revision.clone(),

@@ -215,10 +215,7 @@ fn snapshot(
         task.revision_name(),
     );
     let known = context.presence_in(presence, instance);
-    let object = context
-        .world
-        .instances
-        .get(&(String::new(), instance.to_owned()));
+    let object = context.world.instance(instance);
     Some(Task {
         name: task.name_any(),
         deployment: service.deployment,

@@ -3,7 +3,6 @@
 
 use ecs_operator::api::capacity_provider::CapacityProvider;
 use ecs_operator::api::cluster::EcsCluster;
-use ecs_operator::api::conditions::{READY, holds};
 use ecs_operator::api::container_instance::{ContainerInstance, InstanceState};
 use ecs_operator::api::service::EcsService;
 use ecs_operator::api::task::EcsTask;
@@ -188,16 +187,9 @@ async fn ready(scene: &Scene) -> Result<(), String> {
     }
     let instances: Api<ContainerInstance> = Api::all(scene.kube.clone());
     let instances = instances.list(&ListParams::default()).await.map_err(said)?;
-    let ready = |instance: &&ContainerInstance| {
-        let control = instance
-            .status
-            .as_ref()
-            .and_then(|status| status.control.as_ref());
-        control.is_some_and(|control| holds(&control.conditions, READY))
-    };
     let names: Vec<String> = instances
         .iter()
-        .filter(ready)
+        .filter(|instance| instance.takes_tasks())
         .map(ResourceExt::name_any)
         .collect();
     if names != scene.machine.nodes() || instances.items.len() != names.len() {

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::service::tests::{World, at, task, wanted};
+use crate::domain::service::tests::{World, at, planned, task, wanted};
 use crate::domain::service::{Breaker, Trips};
 use crate::domain::task::{StopCode, TaskState};
 
@@ -29,13 +29,7 @@ fn steps(wanted: &Wanted) -> Vec<(usize, usize)> {
     let mut world = old_tasks(wanted);
     let mut steps = Vec::new();
     for _ in 0..20 {
-        let plan = plan(
-            wanted,
-            "ecs-svc/2",
-            &world.tasks,
-            &BTreeMap::new(),
-            at(world.now),
-        );
+        let plan = planned(wanted, &world.tasks, world.now);
         if plan.stops.is_empty() && plan.starts.is_empty() {
             assert!(plan.steady || plan.blocked, "{plan:?}");
             return steps;
@@ -80,20 +74,14 @@ fn a_deployment_says_what_it_waits_for() {
     let wanted = rollout(2, 100, 200);
     let mut world = old_tasks(&wanted);
     let says = |wanted: &Wanted, world: &World| {
-        let plan = plan(
-            wanted,
-            "ecs-svc/2",
-            &world.tasks,
-            &BTreeMap::new(),
-            at(world.now),
-        );
+        let plan = planned(wanted, &world.tasks, world.now);
         plan.waiting_for(wanted, &world.tasks, at(world.now))
     };
     assert_eq!(
         says(&wanted, &world).unwrap(),
         "2 tasks to start, 2 tasks of older deployments to be replaced"
     );
-    let first = plan(&wanted, "ecs-svc/2", &world.tasks, &BTreeMap::new(), at(1));
+    let first = planned(&wanted, &world.tasks, 1);
     world.perform(&wanted, &first);
     (0..10).for_each(|_| world.advance(0));
     assert_eq!(says(&wanted, &world).unwrap(), "2 tasks to end");
@@ -116,7 +104,7 @@ proptest! {
         for (choice, fails) in fates {
             // Pauses after failures are passed over.
             world.now += 2000;
-            let plan = plan(&wanted, "ecs-svc/2", &world.tasks, &BTreeMap::new(), at(world.now));
+            let plan = planned(&wanted, &world.tasks, world.now);
             let failed = plan.failures.count;
             prop_assert_eq!(plan.tripped, wanted.rollout == Rollout::InProgress && failed >= wanted.threshold());
             if plan.tripped {
