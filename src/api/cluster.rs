@@ -76,6 +76,9 @@ pub struct EcsClusterSpec {
     #[serde(default = "default_lost_after")]
     #[schemars(range(min = 30, max = 86400))]
     pub lost_after_seconds: u32,
+    /// What becomes of protected tasks on an instance that drains.
+    #[serde(default)]
+    pub draining_protected_tasks: DrainingProtectedTasks,
     /// When an agent pulls images (`ECS_IMAGE_PULL_BEHAVIOR`).
     #[serde(default)]
     pub image_pull_behavior: ImagePullBehavior,
@@ -147,6 +150,19 @@ pub enum DisconnectPolicy {
     #[default]
     Replace,
     /// Amazon ECS's own rule: nothing is replaced until the node is gone for good.
+    Wait,
+    /// Its tasks are told to stop, and replaced only once none of their containers can run any more: when its agent says
+    /// so, or the node is gone or was fenced.
+    AtMostOnce,
+}
+
+/// What becomes of protected tasks on an instance that drains.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DrainingProtectedTasks {
+    /// They are replaced as all others, as in Amazon ECS.
+    #[default]
+    Replace,
+    /// They stay until their protection ends.
     Wait,
 }
 

@@ -1,5 +1,6 @@
 //! Questions that are asked of objects in many places, answered once.
 
+use jiff::Timestamp;
 use kube::{Resource, ResourceExt};
 
 use super::conditions::{self, reason};
@@ -62,6 +63,13 @@ impl EcsTask {
     /// Name of its cluster.
     pub fn cluster_name(&self) -> &str {
         cluster_name(self.spec.cluster.as_ref().map(super::bounded::Str::as_str))
+    }
+
+    /// Until when neither scale-in nor a deployment stops it.
+    pub fn protected_until(&self) -> Option<Timestamp> {
+        let protection = self.spec.protection.as_ref()?;
+        let until = protection.expiration_date.as_ref()?.0;
+        protection.protection_enabled.then_some(until)
     }
 
     /// Its place in the service that it belongs to.

@@ -63,6 +63,9 @@ pub use status::*;
     validation = Rule::new(CONSTRAINTS_RULE).message(CONSTRAINTS_MESSAGE).field_path(".placementConstraints"),
     validation = Rule::new(STRATEGIES_RULE).message(STRATEGIES_MESSAGE).field_path(".placementStrategy"),
     validation = Rule::new("!has(self.launchType) || !has(self.capacityProviderStrategy) || size(self.capacityProviderStrategy) == 0").message("Specify either Launch Type or Capacity Provider Strategy, but not both.").field_path(".launchType"),
+    validation = Rule::new("!has(self.schedulingStrategy) || self.schedulingStrategy != 'DAEMON' || !has(self.deploymentConfiguration) || !has(self.deploymentConfiguration.maximumPercent) || self.deploymentConfiguration.maximumPercent == 100").message("deploymentConfiguration: maximumPercent of a DAEMON service is always 100: leave it out").field_path(".deploymentConfiguration"),
+    validation = Rule::new("!has(self.schedulingStrategy) || self.schedulingStrategy != 'DAEMON' || !has(self.placementStrategy) || size(self.placementStrategy) == 0").message("placementStrategy: a DAEMON service runs one task on each instance: leave it out, and choose instances with placementConstraints").field_path(".placementStrategy"),
+    validation = Rule::new("!has(self.schedulingStrategy) || self.schedulingStrategy != 'DAEMON' || !has(self.availabilityZoneRebalancing) || self.availabilityZoneRebalancing != 'ENABLED'").message("availabilityZoneRebalancing: a DAEMON service runs one task on each instance: leave it out").field_path(".availabilityZoneRebalancing"),
     validation = Rule::new("(has(self.schedulingStrategy) && self.schedulingStrategy == 'DAEMON') || !has(self.deploymentConfiguration) || !has(self.deploymentConfiguration.minimumHealthyPercent) || !has(self.deploymentConfiguration.maximumPercent) || self.deploymentConfiguration.minimumHealthyPercent != 100 || self.deploymentConfiguration.maximumPercent != 100").message("deploymentConfiguration: minimumHealthyPercent and maximumPercent are both 100, so no task could ever be replaced: lower minimumHealthyPercent or raise maximumPercent").field_path(".deploymentConfiguration")
 )]
 pub struct EcsServiceSpec {
@@ -75,7 +78,8 @@ pub struct EcsServiceSpec {
     /// What runs: `family` (the newest ACTIVE revision), `family:revision`, or an ARN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_definition: Option<Str<255>>,
-    /// Whether a steady service is spread anew when zones are uneven. Default DISABLED.
+    /// Whether a steady service is spread anew when zones are uneven. Default ENABLED; it has no effect with a placement
+    /// strategy whose first rule is not a spread over zones, or with a `maximumPercent` of 100 or less.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub availability_zone_rebalancing: Option<AvailabilityZoneRebalancing>,
     /// Load balancers that send requests to the tasks: at most 5 target groups.
@@ -175,6 +179,36 @@ pub struct ServiceExtensions {
     /// When a service that names a family takes up its newest revision. Default Newest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follow: Option<Follow>,
+    /// Ends a deployment that goes on, as ECS's `StopServiceDeployment` does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_service_deployment: Option<StopServiceDeployment>,
+}
+
+/// A deployment that is to end before it has completed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StopServiceDeployment {
+    /// Id of the deployment, as `status.deployments[].id` has it. Any other deployment goes on.
+    #[schemars(length(min = 1))]
+    pub deployment: Str<64>,
+    /// What follows. Default ROLLBACK.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_type: Option<StopType>,
+}
+
+/// What follows when a deployment is stopped.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[schemars(transform = crate::api::bounded::without_description)]
+pub enum StopType {
+    /// Nothing more is started for it; what runs stays.
+    #[serde(rename = "ABORT")]
+    Abort,
+    /// The last completed deployment is made anew.
+    #[default]
+    #[serde(rename = "ROLLBACK")]
+    Rollback,
 }
 
 /// When a service that names a family takes up its newest revision.

@@ -1,13 +1,15 @@
 //! `EcsTask`: one running copy of a task definition.
 //!
 //! People write the body of `RunTask` or `StartTask`; for services the controller creates tasks already bound to an
-//! instance. A spec never changes but in two ways: an unbound task is bound once, and a task is told once to stop.
+//! instance. A spec never changes but in three ways: an unbound task is bound once, a task is told once to stop, and its
+//! protection comes and goes.
 
 #![expect(
     unreachable_pub,
     reason = "KubeSchema writes a pub struct inside a function"
 )]
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -50,6 +52,8 @@ pub use status::*;
     validation = Rule::new("!has(oldSelf.containerInstance) || (has(self.containerInstance) && self.containerInstance == oldSelf.containerInstance)").message("containerInstance cannot be changed once it is set: a task never moves").field_path(".containerInstance"),
     validation = Rule::new("!has(oldSelf.stop) || (has(self.stop) && self.stop == oldSelf.stop)").message("stop cannot be changed once it is set: a task that is told to stop never runs again").field_path(".stop"),
     validation = Rule::new("has(oldSelf.extensions) ? (has(self.extensions) && self.extensions == oldSelf.extensions) : (!has(self.extensions) || !has(oldSelf.containerInstance))").message("extensions cannot be changed, and can be set only until the task is bound").field_path(".extensions"),
+    validation = Rule::new("!has(self.protection) || !self.protection.protectionEnabled || has(self.protection.expirationDate)").message("protection: expirationDate is required, because protection always ends: set it to a time at most 48 hours from now").field_path(".protection.expirationDate"),
+    validation = Rule::new("!has(self.protection) || !self.protection.protectionEnabled || (has(self.extensions) && has(self.extensions.service))").message("protection: only tasks of a service can be protected (TASK_NOT_VALID): nothing but a person stops this one").field_path(".protection"),
     validation = Rule::new(CONSTRAINTS_RULE).message(CONSTRAINTS_MESSAGE).field_path(".placementConstraints"),
     validation = Rule::new(STRATEGIES_RULE).message(STRATEGIES_MESSAGE).field_path(".placementStrategy"),
     validation = Rule::new("oldSelf.hasValue() || !has(self.containerInstance) || ((!has(self.placementConstraints) || size(self.placementConstraints) == 0) && (!has(self.placementStrategy) || size(self.placementStrategy) == 0))").optional_old_self(true).message("containerInstance names the instance itself, as StartTask does: leave it out, or leave placementConstraints and placementStrategy out").field_path(".containerInstance"),
@@ -125,9 +129,23 @@ pub struct EcsTaskSpec {
     /// Ends the task: once this is set its desired status is STOPPED. Never changes once set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop: Option<Stop>,
+    /// Keeps the task of a service from being stopped by scale-in and deployments (`UpdateTaskProtection`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protection: Option<TaskProtection>,
     /// What goes beyond ECS's `RunTask`. Written by the controller.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extensions: Option<TaskExtensions>,
+}
+
+/// ECS's task scale-in protection. Failed health checks and `StopTask` end a protected task all the same.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskProtection {
+    /// Whether it is protected.
+    pub protection_enabled: bool,
+    /// When the protection ends. `ecs-operator protect` writes it from a number of minutes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expiration_date: Option<Time>,
 }
 
 /// Why a task is to end.

@@ -15,9 +15,10 @@ use crate::api::task::{self, EcsTask, StopCode};
 use crate::domain::definition::TaskDefinition;
 use crate::domain::liveness::Presence;
 use crate::domain::placement::{
-    Explanation, Group, Instance, Placement, Request, Rules, ZONE, place,
+    Explanation, Group, Instance, Placement, Request, Rules, ZONE, is_eligible, place,
 };
 use crate::domain::resources::{Capacity, HostPort};
+use crate::domain::service::Place;
 use crate::domain::task::TaskState;
 
 /// How long an instance that refused a task, or a port that could not be bound, is passed over.
@@ -35,7 +36,15 @@ impl Room {
     /// Looks at the instances and at all tasks that hold something of them. To be called while holding
     /// [`Context::placing`].
     pub(super) async fn observe(context: &Context, cluster: &str) -> Self {
-        let presence = context.presence().await;
+        Self::of(context, cluster, &context.presence().await)
+    }
+
+    /// As [`Self::observe`], with what is known of the instances' presence.
+    pub(super) fn of(
+        context: &Context,
+        cluster: &str,
+        presence: &BTreeMap<String, Presence>,
+    ) -> Self {
         let borrowers = borrowers(context);
         let mut instances: BTreeMap<String, Instance> = context
             .world
@@ -44,7 +53,7 @@ impl Room {
             .into_iter()
             .filter(|instance| instance.spec.cluster == cluster)
             .filter(|instance| !borrowers.contains_key(&instance.name_any()))
-            .map(|instance| (instance.name_any(), offered(context, &instance, &presence)))
+            .map(|instance| (instance.name_any(), offered(context, &instance, presence)))
             .collect();
         for task in context.world.tasks.all() {
             let Some(instance) = task.instance().and_then(|name| instances.get_mut(name)) else {
@@ -66,22 +75,48 @@ impl Room {
     pub(super) fn place(
         &mut self,
         wish: &Wish<'_>,
+        at: &Place,
         seed: &str,
         history: &History,
     ) -> Result<Placement, Explanation> {
-        let definition = wish.definition;
-        let constraints = definition.placement_constraints.iter();
-        let request = Request {
-            demand: &definition.demand(),
-            attributes: &definition.required_attributes(),
-            group: wish.group,
-            constraints: constraints.chain(&wish.rules.constraints).collect(),
-            strategies: &wish.rules.strategies,
-            seed,
-            excluded: &history.excluded,
-            unusable: &history.unusable,
-        };
-        place(&mut self.instances, &request)
+        wish.request(seed, history, |request| match at {
+            Place::Anywhere => place(&mut self.instances, request),
+            Place::Instance(name) => {
+                let found = self.instances.iter_mut().find(|known| known.name == *name);
+                place(
+                    found.map_or(&mut [], |found| std::slice::from_mut(found)),
+                    request,
+                )
+            }
+            Place::Zone(zone) => {
+                let elsewhere = self
+                    .instances
+                    .iter()
+                    .filter(|instance| instance.attributes.get(ZONE) != Some(zone))
+                    .map(|instance| instance.name.clone());
+                let excluded = elsewhere.chain(request.excluded.iter().cloned()).collect();
+                let within = Request {
+                    excluded: &excluded,
+                    ..request.clone()
+                };
+                place(&mut self.instances, &within)
+            }
+        })
+    }
+
+    /// Instances on which such tasks may run, whatever they hold now.
+    pub(super) fn eligible(&self, wish: &Wish<'_>) -> Vec<&Instance> {
+        wish.request("", &History::default(), |request| {
+            let instances = self.instances.iter();
+            instances
+                .filter(|instance| is_eligible(instance, request))
+                .collect()
+        })
+    }
+
+    /// The instance of this name.
+    pub(super) fn instance(&self, name: &str) -> Option<&Instance> {
+        self.instances.iter().find(|known| known.name == name)
     }
 }
 
@@ -93,6 +128,22 @@ pub(super) struct Wish<'a> {
     pub(super) group: &'a Group,
     /// How their service, or the person who started them, wants them to be placed.
     pub(super) rules: &'a Rules,
+}
+
+impl Wish<'_> {
+    fn request<T>(&self, seed: &str, history: &History, ask: impl FnOnce(&Request<'_>) -> T) -> T {
+        let constraints = self.definition.placement_constraints.iter();
+        ask(&Request {
+            demand: &self.definition.demand(),
+            attributes: &self.definition.required_attributes(),
+            group: self.group,
+            constraints: constraints.chain(&self.rules.constraints).collect(),
+            strategies: &self.rules.strategies,
+            seed,
+            excluded: &history.excluded,
+            unusable: &history.unusable,
+        })
+    }
 }
 
 /// What lately went wrong where, so that it is not tried again at once.

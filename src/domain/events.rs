@@ -26,6 +26,11 @@ pub enum ServiceEvent {
         /// `ecs-svc/<digits>`
         deployment: String,
     },
+    /// A person has stopped a deployment.
+    DeploymentStopped {
+        /// `ecs-svc/<digits>`
+        deployment: String,
+    },
     /// The last completed deployment is made anew.
     RollingBack {
         /// `ecs-svc/<digits>` of the completed one.
@@ -50,6 +55,39 @@ pub enum ServiceEvent {
     FailedHealthChecks {
         /// Id of the task.
         task: String,
+    },
+    /// More tasks are protected than wanted.
+    TooManyProtected {
+        /// `ecs-svc/<digits>`
+        deployment: String,
+    },
+    /// The instance of a daemon task does not meet the constraints any more.
+    ConstraintViolated {
+        /// Id of the task.
+        task: String,
+        /// Name of the instance.
+        instance: String,
+    },
+    /// A steady service has more tasks in some zones than in others: by zone.
+    ZonesUneven(Vec<(String, usize)>),
+    /// A task was started in a zone with too few.
+    StartedInZone {
+        /// The zone.
+        zone: String,
+        /// Ids of the tasks.
+        tasks: Vec<String>,
+    },
+    /// A task was stopped in a zone with too many.
+    StoppedInZone {
+        /// The zone.
+        zone: String,
+        /// Ids of the tasks.
+        tasks: Vec<String>,
+    },
+    /// A zone with too few tasks has no room for one more.
+    NoRoomInZone {
+        /// The zone.
+        zone: String,
     },
     /// The percents leave no room to stop or start anything.
     BoundsLeaveNoRoom,
@@ -92,6 +130,9 @@ impl ServiceEvent {
             Self::DeploymentFailed { deployment } => format!(
                 "(service {service}) (deployment {deployment}) deployment failed: tasks failed to start."
             ),
+            Self::DeploymentStopped { deployment } => {
+                format!("(service {service}) (deployment {deployment}) deployment stopped by user.")
+            }
             Self::RollingBack { deployment } => {
                 format!("(service {service}) rolling back to deployment {deployment}.")
             }
@@ -113,6 +154,35 @@ impl ServiceEvent {
             Self::FailedHealthChecks { task } => {
                 format!("(service {service}) (task {task}) failed container health checks.")
             }
+            Self::TooManyProtected { deployment } => format!(
+                "(service {service}) was unable to reach steady state because task set ({deployment}) was unable to scale in. Reason: The number of protected tasks are more than the desired count of tasks"
+            ),
+            Self::ConstraintViolated { task, instance } => format!(
+                "(service {service}) (task {task}) was stopped because (container-instance {instance}) does not meet the service's placement constraints any more."
+            ),
+            Self::ZonesUneven(zones) => {
+                let zones: Vec<String> = zones
+                    .iter()
+                    .map(|(zone, count)| format!("{count} tasks in {zone}"))
+                    .collect();
+                format!(
+                    "service ({service}) is not AZ balanced with {}. AZ Rebalancing in progress.",
+                    zones.join(", ")
+                )
+            }
+            Self::StartedInZone { zone, tasks } => format!(
+                "service ({service}) has started {} tasks in {zone} to AZ Rebalance: {}.",
+                tasks.len(),
+                tasks.join(", ")
+            ),
+            Self::StoppedInZone { zone, tasks } => format!(
+                "service ({service}) has stopped {} running tasks in {zone} due to AZ rebalancing: {}.",
+                tasks.len(),
+                tasks.join(", ")
+            ),
+            Self::NoRoomInZone { zone } => format!(
+                "service ({service}) is unable to place a task in {zone} because no container instance met all of its requirements."
+            ),
             Self::BoundsLeaveNoRoom => format!(
                 "(service {service}) was unable to stop or start tasks during a deployment because of the service deployment configuration. Update the minimumHealthyPercent or maximumPercent value and try again."
             ),
@@ -131,6 +201,7 @@ impl ServiceEvent {
             Self::SteadyState => "SteadyState",
             Self::DeploymentCompleted { .. } => "DeploymentCompleted",
             Self::DeploymentFailed { .. } => "DeploymentFailed",
+            Self::DeploymentStopped { .. } => "DeploymentStopped",
             Self::RollingBack { .. } => "DeploymentRollingBack",
             Self::NothingToRollBackTo => "NothingToRollBackTo",
             Self::RollbackFailed => "RollbackFailed",
@@ -138,6 +209,11 @@ impl ServiceEvent {
             Self::CannotStartConsistently => "TaskStartImpaired",
             Self::InstanceLost { .. } => "InstanceLost",
             Self::FailedHealthChecks { .. } => "TaskFailedHealthChecks",
+            Self::TooManyProtected { .. } => "TooManyProtectedTasks",
+            Self::ConstraintViolated { .. } => "DaemonPlacementConstraintViolated",
+            Self::ZonesUneven(_) => "ZonesUneven",
+            Self::StartedInZone { .. } | Self::StoppedInZone { .. } => "Rebalancing",
+            Self::NoRoomInZone { .. } => "UnableToRebalance",
             Self::BoundsLeaveNoRoom => "DeploymentBoundsLeaveNoRoom",
             Self::NameTaken { .. } => "TaskNameTaken",
         }
@@ -150,6 +226,9 @@ impl ServiceEvent {
             Self::Started(_)
                 | Self::Stopped(_)
                 | Self::SteadyState
+                | Self::ZonesUneven(_)
+                | Self::StartedInZone { .. }
+                | Self::StoppedInZone { .. }
                 | Self::DeploymentCompleted { .. }
         )
     }
@@ -167,6 +246,14 @@ pub fn deployment_completed(deployment: &str) -> String {
 
 /// `rolloutStateReason` of a deployment that the circuit breaker gave up.
 pub const DEPLOYMENT_FAILED: &str = "ECS deployment circuit breaker: tasks failed to start.";
+
+/// `rolloutStateReason` of a deployment that a person stopped, and why it counts as failed.
+pub const DEPLOYMENT_STOPPED: &str = "ECS deployment stopped by user.";
+
+/// `rolloutStateReason` of the deployment that goes back to `completed` because a person asked for it.
+pub fn rolling_back_by_hand(completed: &str) -> String {
+    format!("ECS deployment stopped by user: rolling back to deploymentId {completed}.")
+}
 
 /// `rolloutStateReason` of the deployment that goes back to `completed`.
 pub fn rolling_back(completed: &str) -> String {

@@ -92,6 +92,16 @@ pub fn service_task_name(
     format!("{}{suffix}", fit(service, MAXIMUM_NAME - suffix.len()))
 }
 
+/// A number drawn from a name: always the same.
+pub fn draw(name: &str) -> u64 {
+    u64::from_str_radix(&hash(&[name], 16), 16).unwrap_or(0)
+}
+
+/// Slot of a daemon task: it follows from the UID of its instance, so that an instance keeps its own.
+pub fn daemon_slot(instance_uid: &str) -> i64 {
+    i64::from_str_radix(&hash(&[instance_uid], 12), 16).unwrap_or(0)
+}
+
 /// ECS's id of a deployment: `ecs-svc/` and 19 digits.
 pub fn deployment_id(service_uid: &str, number: i64) -> String {
     let digest = Sha256::digest(format!("{service_uid}/{number}"));

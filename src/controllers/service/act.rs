@@ -22,7 +22,7 @@ use crate::controllers::writes::{Created, Error, api_of, create, doing, is_statu
 use crate::domain::events::ServiceEvent;
 use crate::domain::ids;
 use crate::domain::placement::{Explanation, Group, Placement};
-use crate::domain::service::{Cause, Start, StopTask};
+use crate::domain::service::{Cause, Place, Start, StopTask};
 
 /// Creates and stops that are sent side by side: the API server takes about 600 creates a second from that many.
 const IN_FLIGHT: usize = 16;
@@ -48,7 +48,9 @@ pub(super) async fn act(context: &Context, pass: &Pass<'_>) -> Done {
         ..
     } = *pass;
     let mut done = Done::default();
-    stop_all(context, service, scene, &plan.stops, &mut done).await;
+    let known = service.status.as_ref().map(|status| status.desired_count);
+    let scaled = known != i32::try_from(pass.wanted.desired).ok();
+    stop_all(context, service, scene, &plan.stops, scaled, &mut done).await;
     let starts = [
         (Some(&current.target), &plan.starts),
         (current.before.as_ref(), &plan.restarts),
@@ -58,7 +60,30 @@ pub(super) async fn act(context: &Context, pass: &Pass<'_>) -> Done {
             start_all(context, service, scene, target, starts, &mut done).await;
         }
     }
+    let moves = plan.starts.iter().find_map(|start| match &start.place {
+        Place::Zone(zone) => Some(zone.clone()),
+        Place::Anywhere | Place::Instance(_) => None,
+    });
+    if let Some(zone) = moves {
+        tell_of_rebalancing(zone, &plan.zones, &mut done);
+    }
     done
+}
+
+/// Says that a task was started for the sake of the zones, and why.
+fn tell_of_rebalancing(zone: String, zones: &[(String, usize)], done: &mut Done) {
+    let started = done.events.iter().find_map(|event| {
+        if let ServiceEvent::Started(tasks) = event {
+            Some(tasks.clone())
+        } else {
+            None
+        }
+    });
+    if let Some(tasks) = started {
+        done.events.push(ServiceEvent::ZonesUneven(zones.to_vec()));
+        done.events
+            .push(ServiceEvent::StartedInZone { zone, tasks });
+    }
 }
 
 async fn stop_all(
@@ -66,6 +91,7 @@ async fn stop_all(
     service: &EcsService,
     scene: &Scene,
     stops: &[StopTask],
+    scaled: bool,
     done: &mut Done,
 ) {
     let api: Api<EcsTask> = api_of(&context.client, service.namespace());
@@ -90,18 +116,12 @@ async fn stop_all(
         match answer {
             Ok(()) => {
                 context.metrics.tasks_stopped.inc();
-                match stop.cause {
-                    Cause::InstanceLost => done.events.push(ServiceEvent::InstanceLost {
-                        task: task.task_id(),
-                        instance: task.instance().unwrap_or_default().to_owned(),
-                    }),
-                    Cause::Unhealthy => {
-                        done.events.push(ServiceEvent::FailedHealthChecks {
-                            task: task.task_id(),
-                        });
-                        stopped.push(task.task_id());
-                    }
-                    Cause::ScaleIn | Cause::Replaced => stopped.push(task.task_id()),
+                let zone = zone_of(scene, &stop.name);
+                if !(scaled && stop.cause == Cause::Rebalanced) {
+                    done.events.extend(told(stop.cause, &task, zone));
+                }
+                if stop.cause != Cause::InstanceLost {
+                    stopped.push(task.task_id());
                 }
             }
             Err(error) => done.failure = Some(error),
@@ -109,6 +129,33 @@ async fn stop_all(
     }
     if !stopped.is_empty() {
         done.events.push(ServiceEvent::Stopped(stopped));
+    }
+}
+
+fn zone_of(scene: &Scene, task: &str) -> String {
+    let task = scene.tasks.iter().find(|known| known.name == task);
+    task.and_then(|task| task.zone.clone()).unwrap_or_default()
+}
+
+/// What people are told of a stop, beyond that it happened.
+fn told(cause: Cause, task: &EcsTask, zone: String) -> Option<ServiceEvent> {
+    let instance = || task.instance().unwrap_or_default().to_owned();
+    let task = task.task_id();
+    match cause {
+        Cause::InstanceLost => Some(ServiceEvent::InstanceLost {
+            task,
+            instance: instance(),
+        }),
+        Cause::ConstraintViolated => Some(ServiceEvent::ConstraintViolated {
+            task,
+            instance: instance(),
+        }),
+        Cause::Unhealthy => Some(ServiceEvent::FailedHealthChecks { task }),
+        Cause::Rebalanced => Some(ServiceEvent::StoppedInZone {
+            zone,
+            tasks: vec![task],
+        }),
+        Cause::ScaleIn | Cause::Replaced => None,
     }
 }
 
@@ -196,19 +243,31 @@ async fn reserve(
     };
     let mut reserved = Vec::new();
     for start in starts {
-        let name = task_name(service, target, *start);
-        match room.place(&wish, &name, &history) {
+        let name = task_name(service, target, start);
+        match room.place(&wish, &start.place, &name, &history) {
             Ok(placement) => {
-                let task = new_task(service, scene, target, *start, name, &placement);
+                let task = new_task(service, scene, target, start, name, &placement);
                 context.world.tasks.reserve(task.clone());
                 reserved.push(task);
             }
             Err(explanation) => {
                 context.metrics.placement_failures.inc();
+                match &start.place {
+                    // The service has all its tasks: it is only less even than it could be.
+                    Place::Zone(zone) => {
+                        let zone = zone.clone();
+                        done.events.push(ServiceEvent::NoRoomInZone { zone });
+                        continue;
+                    }
+                    Place::Anywhere | Place::Instance(_) => {}
+                }
                 done.events
                     .push(ServiceEvent::Unplaced(explanation.clone()));
                 done.unplaced = Some(explanation);
-                break;
+                // What one instance lacks says nothing of the next daemon's.
+                if start.place == Place::Anywhere {
+                    break;
+                }
             }
         }
     }
@@ -236,7 +295,7 @@ fn adopt_or_report(
     });
 }
 
-fn task_name(service: &EcsService, target: &Target, start: Start) -> String {
+fn task_name(service: &EcsService, target: &Target, start: &Start) -> String {
     ids::service_task_name(
         &service.name_any(),
         &service.uid().unwrap_or_default(),
@@ -250,7 +309,7 @@ fn new_task(
     service: &EcsService,
     scene: &Scene,
     target: &Target,
-    start: Start,
+    start: &Start,
     name: String,
     placement: &Placement,
 ) -> EcsTask {

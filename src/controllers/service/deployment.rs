@@ -11,14 +11,14 @@ use super::verdict::last_failure;
 use crate::api::bounded::Str;
 use crate::api::service::{
     DeploymentRecord, DeploymentState, DeploymentStatus, EcsService, EcsServiceRevision,
-    EcsServiceStatus, RolloutState,
+    EcsServiceStatus, RolloutState, StopType,
 };
 use crate::controllers::context::Context;
 use crate::controllers::writes::Error;
 use crate::domain::events::{self, ServiceEvent as Happened};
 use crate::domain::ids;
-use crate::domain::service::Trips;
 use crate::domain::service::rollout::{self, Aftermath, Next, Rollout};
+use crate::domain::service::{Plan, Trips, Wanted};
 
 /// Deployments that a status has room for.
 const LISTED: usize = 50;
@@ -40,6 +40,8 @@ pub(super) struct Target {
 pub(super) struct Current {
     /// The deployment that tasks should belong to.
     pub(super) target: Target,
+    /// When it began.
+    pub(super) deployed_at: Option<Timestamp>,
     /// How far it is.
     pub(super) rollout: Rollout,
     /// The deployment that failed, while it is what is wanted: the newest one, or that which it goes back from.
@@ -140,10 +142,47 @@ pub(super) async fn current(
     });
     Ok(Step::Settled(Box::new(Current {
         target: now_wanted,
+        deployed_at: newest.created_at.as_ref().map(|time| time.0),
         rollout: newest.rollout_state.into(),
         failed,
         before,
     })))
+}
+
+/// How a deployment ends that does not complete.
+#[derive(Clone, Copy)]
+pub(super) struct End {
+    /// What follows.
+    trips: Trips,
+    /// A person asked for it.
+    by_hand: bool,
+}
+
+/// Whether the newest deployment ends now: the circuit breaker gives it up, or a person stops it
+/// (`StopServiceDeployment`).
+pub(super) fn end(
+    service: &EcsService,
+    current: &Current,
+    wanted: &Wanted,
+    plan: &Plan,
+) -> Option<End> {
+    if plan.tripped {
+        return Some(End {
+            trips: wanted.breaker.trips,
+            by_hand: false,
+        });
+    }
+    let extensions = service.spec.extensions.as_ref();
+    let stop = extensions.and_then(|extensions| extensions.stop_service_deployment.as_ref())?;
+    let is_meant =
+        stop.deployment == current.target.id.as_str() && current.rollout == Rollout::InProgress;
+    is_meant.then(|| End {
+        trips: match stop.stop_type.unwrap_or_default() {
+            StopType::Abort => Trips::Stops,
+            StopType::Rollback => Trips::RollsBack,
+        },
+        by_hand: true,
+    })
 }
 
 /// The newest deployment has failed: the status that says so, with the way back as the newest one where there is one.
@@ -152,7 +191,7 @@ pub(super) async fn fail(
     service: &EcsService,
     scene: &Scene,
     current: &Current,
-    trips: Trips,
+    end: End,
     now: Timestamp,
 ) -> Result<(Box<EcsServiceStatus>, Vec<Happened>), Error> {
     let mut status = service.status.clone().unwrap_or_default();
@@ -165,11 +204,15 @@ pub(super) async fn fail(
         })
         // To make the same anew would only fail again.
         .filter(|(_, revision)| failing.is_none_or(|failing| !same(&failing.spec, &revision.spec)));
-    let aftermath = rollout::aftermath(trips, current.goes_back(), completed.is_some());
+    let aftermath = rollout::aftermath(end.trips, current.goes_back(), completed.is_some());
     let deployments = status.deployments.iter_mut();
     for failed in deployments.filter(|deployment| deployment.number == number) {
         failed.rollout_state = RolloutState::Failed;
-        failed.rollout_state_reason = Some(events::DEPLOYMENT_FAILED.into());
+        failed.rollout_state_reason = Some(if end.by_hand {
+            events::DEPLOYMENT_STOPPED.into()
+        } else {
+            events::DEPLOYMENT_FAILED.into()
+        });
         failed.waiting_for = None;
         failed.updated_at = Some(Time(now));
     }
@@ -178,18 +221,29 @@ pub(super) async fn fail(
             number,
             service_revision: current.target.service_revision.as_str().into(),
             task_definition: current.target.runs.name.as_str().into(),
-            reason: last_failure(scene, number).map(|reason| Str::cut(&reason)),
+            reason: if end.by_hand {
+                Some(events::DEPLOYMENT_STOPPED.into())
+            } else {
+                last_failure(scene, number).map(|reason| Str::cut(&reason))
+            },
         });
     }
-    let mut happened = vec![Happened::DeploymentFailed {
-        deployment: current.target.id.clone(),
+    let deployment = current.target.id.clone();
+    let mut happened = vec![if end.by_hand {
+        Happened::DeploymentStopped { deployment }
+    } else {
+        Happened::DeploymentFailed { deployment }
     }];
     match (aftermath, completed) {
         (Aftermath::RollsBack, Some((completed, revision))) => {
             let number = next_number(context, service, scene);
             let back = snapshot(context, service, revision.spec.clone(), number).await?;
             let completed = ids::deployment_id(&service.uid().unwrap_or_default(), completed);
-            let reason = events::rolling_back(&completed);
+            let reason = if end.by_hand {
+                events::rolling_back_by_hand(&completed)
+            } else {
+                events::rolling_back(&completed)
+            };
             status = begun(status, service, &back, Some(reason), now);
             happened.push(Happened::RollingBack {
                 deployment: completed,

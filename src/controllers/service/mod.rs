@@ -5,6 +5,7 @@ mod act;
 mod delete;
 mod deployment;
 mod events;
+mod ground;
 mod listed;
 mod observe;
 mod report;
@@ -85,15 +86,14 @@ pub async fn reconcile(service: Arc<EcsService>, context: Arc<Context>) -> Resul
     revisions::collect(&context, &service, &scene).await?;
     let uid = service.uid().unwrap_or_default();
     let burned = context.unreported(&uid, |unreported| unreported.burned.clone());
-    let wanted = wanted::wanted(&service, &current);
+    let wanted = wanted::wanted(&service, &scene, &current);
     let plan = scheduler::plan(&wanted, &current.target.id, &scene.tasks, &burned, now);
     Span::current()
         .record("starts", plan.starts.len())
         .record("stops", plan.stops.len());
-    if plan.tripped {
-        let trips = wanted.breaker.trips;
+    if let Some(end) = deployment::end(&service, &current, &wanted, &plan) {
         let (status, happened) =
-            deployment::fail(&context, &service, &scene, &current, trips, now).await?;
+            deployment::fail(&context, &service, &scene, &current, end, now).await?;
         report::record(&context, &api, &service, status, &happened, now).await?;
         return Ok(Action::requeue(Duration::ZERO));
     }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
+use super::ground::{Ground, has_replicas, is_daemon};
 use super::wanted::wanted_revision;
-use crate::api::cluster::{DisconnectPolicy, EcsCluster};
+use crate::api::cluster::{DisconnectPolicy, DrainingProtectedTasks, EcsCluster};
 use crate::api::conditions::reason;
 use crate::api::parse;
 use crate::api::service::EcsService;
@@ -21,7 +22,7 @@ use crate::domain::fields::Body;
 use crate::domain::liveness::Presence;
 use crate::domain::placement::Rules;
 use crate::domain::security::{self, Profile};
-use crate::domain::service::{Ending, Task};
+use crate::domain::service::{Ending, ReplacedWhen, Scheduling, Task};
 
 /// A revision that tasks can be started with.
 #[derive(Clone)]
@@ -38,6 +39,10 @@ pub(super) struct Scene {
     pub(super) wanted: Runnable,
     /// How the service wants its tasks to be placed.
     pub(super) placement: Rules,
+    /// How many tasks there are to be and where.
+    pub(super) scheduling: Scheduling,
+    /// Draining instances keep protected tasks.
+    pub(super) draining_waits_for_protected: bool,
     /// What the cluster lets a task do.
     pub(super) profile: Profile,
     /// All its tasks, whatever their deployment.
@@ -105,11 +110,25 @@ pub(super) fn observe(
         return Err(invalid(vec![problem]));
     }
     let objects = tasks_of(context, service);
+    let ground = Ground::of(context, service, &placement, presence);
+    let scheduling = ground.scheduling(context, &wanted);
     let tasks = objects
         .values()
-        .filter_map(|task| snapshot(context, task, presence, cluster.spec.disconnect_policy))
+        .filter_map(|task| {
+            let policy = cluster.spec.disconnect_policy;
+            let seen = snapshot(context, task, presence, policy)?;
+            Some(Task {
+                draining: seen.draining
+                    && !(is_daemon(service) && has_replicas(context, &seen.instance)),
+                marks: ground.marks(&seen.instance, &seen.name),
+                ..seen
+            })
+        })
         .collect();
     Ok(Scene {
+        scheduling,
+        draining_waits_for_protected: cluster.spec.draining_protected_tasks
+            == DrainingProtectedTasks::Wait,
         placement,
         wanted,
         profile,
@@ -228,7 +247,10 @@ fn snapshot(
             .and_then(|status| status.health_status)
             .map(Into::into)
             .unwrap_or_default(),
+        target: None,
         instance: instance.to_owned(),
+        marks: Vec::new(),
+        protected_until: task.protected_until(),
         draining: object
             .as_ref()
             .is_some_and(|instance| drains(context, instance).is_some()),
@@ -236,6 +258,10 @@ fn snapshot(
         presence: match (known, policy) {
             (Presence::Lost, DisconnectPolicy::Wait) => Presence::Disconnected,
             (known, _) => known,
+        },
+        replaced_when: match policy {
+            DisconnectPolicy::AtMostOnce => ReplacedWhen::Fenced,
+            DisconnectPolicy::Replace | DisconnectPolicy::Wait => ReplacedWhen::Lost,
         },
         created_at: task
             .creation_timestamp()

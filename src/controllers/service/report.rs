@@ -8,8 +8,9 @@ use kube::runtime::controller::Action;
 use kube::{Api, ResourceExt};
 
 use super::act::Done;
+use super::ground::is_daemon;
 use super::listed::counts;
-use super::observe::{Obstacle, Scene};
+use super::observe::Obstacle;
 use super::verdict::{Verdict, verdict};
 use super::wanted::{desired, percents};
 use super::{Pass, events, listed};
@@ -45,13 +46,18 @@ pub(super) async fn report(
             happened.push(Happened::SteadyState);
         }
     }
+    if pass.plan.protected_surplus > 0 {
+        happened.push(Happened::TooManyProtected {
+            deployment: pass.current.target.id.clone(),
+        });
+    }
     if pass.plan.blocked {
         happened.push(Happened::BoundsLeaveNoRoom);
     }
     if pass.wanted.rollout != Rollout::Failed && pass.plan.failures.is_stalled(pass.wanted) {
         happened.push(Happened::CannotStartConsistently);
     }
-    summarise(&mut status, service, pass.scene);
+    summarise(&mut status, pass);
     set_conditions(&mut status, service, &verdict(pass, done, now), now);
     events::add(context, service, &mut status, &happened, now).await;
     let urgent = pass.plan.steady || !happened.is_empty();
@@ -83,7 +89,7 @@ pub(super) async fn record(
     };
     let verdict = Verdict::working(reason::DEPLOYMENT_IN_PROGRESS, message);
     status.status = Some(ServiceStatus::Active);
-    status.desired_count = i32::try_from(desired(service)).unwrap_or(i32::MAX);
+    show_desired(&mut status, service);
     set_conditions(&mut status, service, &verdict, now);
     events::add(context, service, &mut status, happened, now).await;
     write(context, api, service, *status, true).await.map(drop)
@@ -99,7 +105,7 @@ pub(super) async fn obstacle(
 ) -> Result<Action, Error> {
     let mut status = service.status.clone().unwrap_or_default();
     status.status = Some(ServiceStatus::Active);
-    status.desired_count = i32::try_from(desired(service)).unwrap_or(i32::MAX);
+    show_desired(&mut status, service);
     let told = conditions::get(&status.conditions, READY)
         .is_some_and(|ready| ready.message == obstacle.message);
     let verdict = Verdict {
@@ -153,12 +159,19 @@ async fn write(
     Ok(None)
 }
 
-fn summarise(status: &mut EcsServiceStatus, service: &EcsService, scene: &Scene) {
+/// The count that the service asks for; that of daemons is known only once their instances were looked at.
+fn show_desired(status: &mut EcsServiceStatus, service: &EcsService) {
+    if !is_daemon(service) {
+        status.desired_count = i32::try_from(desired(service)).unwrap_or(i32::MAX);
+    }
+}
+
+fn summarise(status: &mut EcsServiceStatus, pass: &Pass<'_>) {
     status.status = Some(ServiceStatus::Active);
-    status.desired_count = i32::try_from(desired(service)).unwrap_or(i32::MAX);
-    (status.running_count, status.pending_count) = counts(scene.tasks.iter());
+    status.desired_count = i32::try_from(pass.wanted.desired).unwrap_or(i32::MAX);
+    (status.running_count, status.pending_count) = counts(pass.scene.tasks.iter());
     status.selector = Some(
-        format!("{}={}", names::SERVICE_LABEL, service.name_any())
+        format!("{}={}", names::SERVICE_LABEL, pass.service.name_any())
             .as_str()
             .into(),
     );
@@ -179,7 +192,15 @@ fn set_conditions(
         message: &verdict.message,
     };
     conditions::set_progress(&mut status.conditions, progress, generation, now);
-    let cannot_move = percents(service).cannot_move(desired(service));
+    let desired = u32::try_from(status.desired_count).unwrap_or(0);
+    let cannot_move = percents(service).cannot_move(desired);
+    let cannot_move = cannot_move.map(|found| {
+        if is_daemon(service) {
+            found.of_daemons()
+        } else {
+            found
+        }
+    });
     let (reason, message) = match &cannot_move {
         Some(cannot_move) => (reason::PERCENTS_LEAVE_NO_ROOM, cannot_move.to_string()),
         None => (reason::PERCENTS_LEAVE_ROOM, String::new()),

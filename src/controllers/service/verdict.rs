@@ -9,6 +9,7 @@ use super::observe::Scene;
 use crate::api::bounded::Str;
 use crate::api::conditions::reason;
 use crate::api::service::DeploymentRecord;
+use crate::domain::events;
 use crate::domain::service::{Ending, Rollout, Trips};
 use crate::domain::task::StopCode;
 
@@ -99,14 +100,14 @@ pub(super) fn verdict(pass: &Pass<'_>, done: &Done, now: Timestamp) -> Verdict {
 
 /// What is wanted has failed and is not tried again.
 fn given_up(pass: &Pass<'_>, failed: &DeploymentRecord) -> Verdict {
-    let why = failed
-        .reason
-        .as_ref()
-        .map_or_else(String::new, |reason| format!(", the last task: {reason}"));
-    let what = format!(
-        "the deployment of {} failed{why}",
-        failed.task_definition.as_str()
-    );
+    let definition = failed.task_definition.as_str();
+    let what = match failed.reason.as_ref().map(Str::as_str) {
+        Some(events::DEPLOYMENT_STOPPED) => {
+            format!("the deployment of {definition} was stopped by hand")
+        }
+        Some(reason) => format!("the deployment of {definition} failed, the last task: {reason}"),
+        None => format!("the deployment of {definition} failed"),
+    };
     let runs = &pass.current.target.runs.name;
     let then = "It is tried again when the task definition, the service, or extensions.forceNewDeployment changes";
     if !pass.current.goes_back() {

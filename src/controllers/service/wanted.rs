@@ -5,7 +5,8 @@ use std::time::Duration;
 use kube::ResourceExt;
 
 use super::deployment::Current;
-use super::observe::{Obstacle, missing};
+use super::ground::is_daemon;
+use super::observe::{Obstacle, Scene, missing};
 use crate::api::conditions::reason;
 use crate::api::service::{EcsService, Follow};
 use crate::controllers::context::Context;
@@ -14,19 +15,29 @@ use crate::domain::ids::{self, RevisionReference};
 use crate::domain::service::{Breaker, HEALTHY_AFTER, Percents, Wanted};
 
 /// What the service wants of its newest deployment. Defaults: ECS API Reference, `DeploymentConfiguration`.
-pub(super) fn wanted(service: &EcsService, current: &Current) -> Wanted {
+pub(super) fn wanted(service: &EcsService, scene: &Scene, current: &Current) -> Wanted {
     let healthy_after = service
         .spec
         .extensions
         .as_ref()
         .and_then(|extensions| u64::try_from(extensions.healthy_after_seconds?).ok());
     let percents = percents(service);
+    let grace = service.spec.health_check_grace_period_seconds;
+    let daemons = scene.scheduling.daemons(&scene.tasks);
     Wanted {
-        desired: desired(service),
+        scheduling: scene.scheduling.clone(),
+        desired: daemons.unwrap_or_else(|| desired(service)),
         minimum_healthy_percent: percents.minimum_healthy,
         maximum_percent: percents.maximum,
         healthy_after: healthy_after.map_or(HEALTHY_AFTER, Duration::from_secs),
+        health_check_grace_period: Duration::from_secs(
+            grace
+                .and_then(|grace| u64::try_from(grace).ok())
+                .unwrap_or(0),
+        ),
+        draining_waits_for_protected: scene.draining_waits_for_protected,
         deployment: current.target.number,
+        deployed_at: current.deployed_at,
         rollout: current.rollout,
         breaker: breaker(service),
         completed_before: current.before.as_ref().map(|before| before.number),
@@ -41,9 +52,17 @@ pub(super) fn percents(service: &EcsService) -> Percents {
             .and_then(|value| u32::try_from(value).ok())
             .unwrap_or(default)
     };
+    let (minimum_healthy, maximum) = if is_daemon(service) {
+        (0, 100)
+    } else {
+        (100, 200)
+    };
     Percents {
-        minimum_healthy: percent(spec.and_then(|spec| spec.minimum_healthy_percent), 100),
-        maximum: percent(spec.and_then(|spec| spec.maximum_percent), 200),
+        minimum_healthy: percent(
+            spec.and_then(|spec| spec.minimum_healthy_percent),
+            minimum_healthy,
+        ),
+        maximum: percent(spec.and_then(|spec| spec.maximum_percent), maximum),
     }
 }
 
@@ -54,7 +73,7 @@ pub(super) fn breaker(service: &EcsService) -> Breaker {
         .map_or_else(Breaker::default, Into::into)
 }
 
-/// Tasks that the service wants; one where it does not say, so that a scaler may own the number.
+/// Tasks that a REPLICA service wants; one where it does not say, so that a scaler may own the number.
 pub(super) fn desired(service: &EcsService) -> u32 {
     service
         .spec

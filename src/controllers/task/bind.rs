@@ -15,6 +15,7 @@ use crate::domain::definition::rules;
 use crate::domain::fields::Body;
 use crate::domain::ids::{self, RevisionReference};
 use crate::domain::security;
+use crate::domain::service::Place;
 use crate::domain::task::{Stop, StopCode};
 
 /// What keeps a task from being bound.
@@ -127,7 +128,12 @@ async fn choose(context: &Context, task: &EcsTask) -> Result<(TaskExtensions, St
         rules: &rules,
     };
     let placement = room
-        .place(&wish, &task.name_any(), &placing::History::default())
+        .place(
+            &wish,
+            &Place::Anywhere,
+            &task.name_any(),
+            &placing::History::default(),
+        )
         .map_err(|explanation| Obstacle::Fails(format!("TaskFailedToStart: {explanation}")))?;
     let extensions = TaskExtensions {
         service: None,

@@ -14,12 +14,28 @@ use tracing::instrument;
 use super::cache::key_of;
 use super::context::{Context, RESYNC};
 use super::writes::{Error, api_of, apply_status_over, set_finalizer};
+use crate::api::cluster::DisconnectPolicy;
 use crate::api::conditions;
 use crate::api::names;
 use crate::api::task::{DesiredStatus, EcsTask, EcsTaskStatus, LastStatus};
 use crate::domain::events;
 use crate::domain::liveness::Presence;
 use crate::domain::task::{Stop, StopCode};
+
+/// The presence of its instance with which a deleted task goes, although some of it may still run there: only under the
+/// policy that replaces tasks of lost instances that is enough.
+fn lets_go_at(context: &Context, task: &EcsTask) -> Presence {
+    let key = (String::new(), task.cluster_name().to_owned());
+    let policy = context
+        .world
+        .clusters
+        .get(&key)
+        .map(|cluster| cluster.spec.disconnect_policy);
+    match policy.unwrap_or_default() {
+        DisconnectPolicy::Replace => Presence::Lost,
+        DisconnectPolicy::Wait | DisconnectPolicy::AtMostOnce => Presence::Fenced,
+    }
+}
 
 /// One pass over one task.
 ///
@@ -43,7 +59,7 @@ pub async fn reconcile(task: Arc<EcsTask>, context: Arc<Context>) -> Result<Acti
         return retire::collect(&context, &api, &task).await;
     }
     let presence = context.presence_in(&context.presence().await, instance);
-    if deleting && (presence >= Presence::Lost || has_no_containers(&task)) {
+    if deleting && (presence >= lets_go_at(&context, &task) || has_no_containers(&task)) {
         // What may still run on a lost instance ends when its agent is back: it removes containers without a task.
         set_finalizer(
             &api,

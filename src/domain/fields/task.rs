@@ -71,5 +71,6 @@ pub(super) const TABLE: &[Entry] = &[
     ),
     carried_out("containerInstance"),
     carried_out("stop"),
+    carried_out("protection"),
     carried_out("extensions"),
 ];

@@ -66,8 +66,8 @@ fn what_depends_on_the_value_is_judged_by_the_value() {
             "requiresCompatibilities FARGATE has no effect: tasks run on the cluster's container instances",
         ]
     );
-    for (seconds, refused) in [(0, 0), (30, 1)] {
-        let body = json!({"healthCheckGracePeriodSeconds": seconds});
+    for (minutes, refused) in [(0, 0), (30, 1)] {
+        let body = json!({"deploymentConfiguration": {"bakeTimeInMinutes": minutes}});
         assert_eq!(examine(Body::CreateService, &body).refused.len(), refused);
     }
 }

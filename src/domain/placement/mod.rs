@@ -133,6 +133,20 @@ fn choose(
     Err(Explanation::new(unsuitable))
 }
 
+/// Whether `instance` is one that the task may run on, whatever else it holds and whether it can be reached: it has the
+/// attributes and meets the constraints. That tasks be on distinct instances is left aside.
+pub fn is_eligible(instance: &Instance, request: &Request<'_>) -> bool {
+    request
+        .attributes
+        .iter()
+        .all(|name| instance.attributes.contains_key(*name))
+        && request
+            .constraints
+            .iter()
+            .filter(|constraint| !matches!(constraint, Constraint::DistinctInstance))
+            .all(|constraint| constraint.broken_by(instance, request.group).is_none())
+}
+
 /// Why `instance` cannot take the task, or `None`; in the order in which ECS asks.
 fn examine(instance: &Instance, request: &Request<'_>) -> Option<Unsuitable> {
     if !instance.active {

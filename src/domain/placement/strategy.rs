@@ -74,7 +74,8 @@ impl Packed {
         }
     }
 
-    fn left(self, instance: &Instance) -> u64 {
+    /// How much of it an instance has left.
+    pub fn left(self, instance: &Instance) -> u64 {
         let (offered, held) = match self {
             Self::Cpu => (instance.capacity.cpu, instance.held.cpu),
             Self::Memory => (instance.capacity.memory, instance.held.memory),

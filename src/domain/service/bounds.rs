@@ -52,7 +52,7 @@ impl Percents {
             desired,
             given: self,
             stops_first: full.then_some(stops_first),
-            starts_first,
+            starts_first: Some(starts_first),
         })
     }
 }
@@ -68,8 +68,19 @@ pub struct CannotMove {
     given: Percents,
     /// Where the upper bound holds all tasks, the nearest pair that stops one first.
     pub stops_first: Option<Percents>,
-    /// The nearest pair that starts one first.
-    pub starts_first: Percents,
+    /// The nearest pair that starts one first; `None` for daemons, which never do.
+    pub starts_first: Option<Percents>,
+}
+
+impl CannotMove {
+    /// The same for a DAEMON service, whose `maximumPercent` is always 100.
+    #[must_use]
+    pub const fn of_daemons(self) -> Self {
+        Self {
+            starts_first: None,
+            ..self
+        }
+    }
 }
 
 impl fmt::Display for CannotMove {
@@ -80,11 +91,17 @@ impl fmt::Display for CannotMove {
         );
         write!(
             f,
-            "deploymentConfiguration: minimumHealthyPercent/maximumPercent {} of {} tasks keeps {lower} healthy and allows {upper}, which leaves no room to replace one: use {} to start one first",
-            self.given, self.desired, self.starts_first
+            "deploymentConfiguration: minimumHealthyPercent/maximumPercent {} of {} tasks keeps {lower} healthy and allows {upper}, which leaves no room to replace one: use ",
+            self.given, self.desired
         )?;
-        self.stops_first
-            .map_or(Ok(()), |pair| write!(f, ", or {pair} to stop one first"))
+        let starts = self
+            .starts_first
+            .map(|pair| format!("{pair} to start one first"));
+        let stops = self
+            .stops_first
+            .map(|pair| format!("{pair} to stop one first"));
+        let ways: Vec<String> = starts.into_iter().chain(stops).collect();
+        f.write_str(&ways.join(", or "))
     }
 }
 
@@ -114,12 +131,12 @@ mod tests {
         let one = percents(100, 199).cannot_move(1).unwrap();
         assert_eq!(
             (one.starts_first, one.stops_first),
-            (percents(100, 200), Some(percents(0, 199)))
+            (Some(percents(100, 200)), Some(percents(0, 199)))
         );
         let below = percents(0, 50).cannot_move(4).unwrap();
         assert_eq!(
             (below.starts_first, below.stops_first),
-            (percents(0, 125), None)
+            (Some(percents(0, 125)), None)
         );
     }
 
@@ -138,11 +155,21 @@ mod tests {
         }
     }
 
+    #[test]
+    fn daemons_are_told_of_the_one_pair_that_they_can_have() {
+        let found = percents(100, 100).cannot_move(4).unwrap().of_daemons();
+        assert!(
+            found
+                .to_string()
+                .ends_with("to replace one: use 75/100 to stop one first")
+        );
+    }
+
     proptest! {
         #[test]
         fn every_pair_that_is_named_can_move(minimum in 0_u32..=100, maximum in 0_u32..=250, desired in 0_u32..300) {
             if let Some(found) = percents(minimum, maximum).cannot_move(desired) {
-                for pair in found.stops_first.into_iter().chain([found.starts_first]) {
+                for pair in found.stops_first.into_iter().chain(found.starts_first) {
                     prop_assert_eq!(pair.cannot_move(desired), None);
                 }
             }

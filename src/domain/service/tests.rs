@@ -4,8 +4,13 @@ use jiff::SignedDuration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::liveness::Presence;
+use crate::domain::task::{Health, StopCode, TaskState};
 
 mod draining;
+mod health;
+mod protection;
+mod scale_in;
 
 pub(super) fn at(seconds: i64) -> Timestamp {
     Timestamp::UNIX_EPOCH
@@ -15,6 +20,10 @@ pub(super) fn at(seconds: i64) -> Timestamp {
 
 pub(super) fn wanted(desired: u32) -> Wanted {
     Wanted {
+        scheduling: Scheduling::default(),
+        health_check_grace_period: Duration::ZERO,
+        draining_waits_for_protected: false,
+        deployed_at: None,
         desired,
         minimum_healthy_percent: 100,
         maximum_percent: 200,
@@ -35,6 +44,13 @@ pub(super) fn task(slot: i64) -> Task {
         state: TaskState::Running,
         stopping: false,
         draining: false,
+        target: None,
+        marks: vec![
+            Mark::Bucket(None),
+            Mark::Bucket(Some(format!("i{}", slot % 3))),
+        ],
+        protected_until: None,
+        replaced_when: ReplacedWhen::Lost,
         checked: true,
         health: Health::Healthy,
         instance: format!("i{}", slot % 3),
@@ -61,6 +77,14 @@ pub(super) fn failed(slot: i64, attempt: i64, stopped: i64) -> Task {
     }
 }
 
+pub(super) fn start(slot: i64, attempt: i64) -> Start {
+    Start {
+        slot,
+        attempt,
+        place: Place::Anywhere,
+    }
+}
+
 pub(super) fn planned(wanted: &Wanted, tasks: &[Task], now: i64) -> Plan {
     plan(wanted, "ecs-svc/1", tasks, &BTreeMap::new(), at(now))
 }
@@ -75,19 +99,7 @@ fn missing_tasks_are_started_in_the_lowest_free_slots_with_the_next_attempt() {
     stopped.state = TaskState::Stopped;
     stopped.attempt = 4;
     let plan = planned(&wanted(3), &[task(0), stopped], 100);
-    assert_eq!(
-        plan.starts,
-        [
-            Start {
-                slot: 1,
-                attempt: 5
-            },
-            Start {
-                slot: 2,
-                attempt: 1
-            }
-        ]
-    );
+    assert_eq!(plan.starts, [start(1, 5), start(2, 1)]);
     assert!(plan.stops.is_empty());
 }
 
@@ -219,6 +231,25 @@ fn tasks_of_a_lost_instance_are_stopped_and_replaced_and_hold_no_room() {
 }
 
 #[test]
+fn under_at_most_once_a_lost_task_is_told_to_stop_and_replaced_only_when_its_instance_is_fenced() {
+    let mut gone = Task {
+        presence: Presence::Lost,
+        replaced_when: ReplacedWhen::Fenced,
+        ..task(0)
+    };
+    let plan = planned(&wanted(2), &[gone.clone(), task(1)], 100);
+    assert_eq!((names(&plan), plan.starts.len()), (vec!["t0"], 0));
+    gone.stopping = true;
+    let plan = planned(&wanted(2), &[gone.clone(), task(1)], 100);
+    assert_eq!(
+        (plan.stops.len(), plan.starts.len(), plan.steady),
+        (0, 0, false)
+    );
+    gone.presence = Presence::Fenced;
+    assert_eq!(planned(&wanted(2), &[gone, task(1)], 100).starts.len(), 1);
+}
+
+#[test]
 fn a_disconnected_instance_changes_nothing() {
     let mut silent = task(0);
     silent.presence = Presence::Disconnected;
@@ -241,13 +272,7 @@ fn tasks_that_never_run_are_tried_ever_more_slowly_and_a_healthy_one_resets_it()
     );
     assert_eq!((plan.starts.len(), plan.wake_at), (0, Some(at(32))));
     assert!(plan.failures.is_stalled(&wanted(1)));
-    assert_eq!(
-        planned(&wanted(1), &two, 32).starts,
-        [Start {
-            slot: 0,
-            attempt: 4
-        }]
-    );
+    assert_eq!(planned(&wanted(1), &two, 32).starts, [start(0, 4)]);
     let mut healthy = task(1);
     healthy.started_at = Some(at(40));
     let with_success: Vec<Task> = two.into_iter().chain([healthy]).collect();

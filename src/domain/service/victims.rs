@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use super::{Cause, StopTask, Task};
+use jiff::Timestamp;
+
+use super::{Cause, StopTask, Task, Wanted};
 use crate::domain::events;
 use crate::domain::liveness::Presence;
+use crate::domain::placement::MAXIMUM_STRATEGIES;
 use crate::domain::task::{Stop, StopCode, TaskState};
 
 /// Tasks of a deployment by how much they are worth.
 pub(super) struct Sorted<'a> {
-    /// Their health checks fail.
+    /// Their health checks fail, and their grace period is over.
     pub(super) unhealthy: Vec<&'a Task>,
     /// They do not run, or are not healthy yet.
     pub(super) starting: Vec<&'a Task>,
@@ -18,16 +21,16 @@ pub(super) struct Sorted<'a> {
 }
 
 impl<'a> Sorted<'a> {
-    pub(super) fn of(new: &[&'a Task], healthy: impl Fn(&&Task) -> bool) -> Self {
+    pub(super) fn of(tasks: &[&'a Task], wanted: &Wanted, now: Timestamp) -> Self {
         let mut sorted = Self {
             unhealthy: Vec::new(),
             starting: Vec::new(),
             healthy: Vec::new(),
         };
-        for task in new.iter().copied() {
-            if task.is_unhealthy() {
+        for task in tasks.iter().copied() {
+            if task.is_unfit(wanted, now) {
                 sorted.unhealthy.push(task);
-            } else if healthy(&task) {
+            } else if task.is_healthy(wanted.healthy_after, now) {
                 sorted.healthy.push(task);
             } else {
                 sorted.starting.push(task);
@@ -36,30 +39,39 @@ impl<'a> Sorted<'a> {
         sorted
     }
 
-    /// The `count` tasks that a scale-in takes: unhealthy ones, then those that have not started, then the rest.
-    pub(super) fn first_to_go(&self, active: &[&Task], count: usize) -> Vec<&'a Task> {
-        let mut chosen = Vec::new();
-        let not_running: Vec<&Task> = self
-            .starting
-            .iter()
-            .filter(|task| !task.is_running())
-            .copied()
-            .collect();
-        let unproven: Vec<&Task> = self
-            .starting
-            .iter()
-            .filter(|task| task.is_running())
-            .copied()
-            .collect();
-        for group in [&self.unhealthy, &not_running, &unproven, &self.healthy] {
-            chosen.extend(most_crowded(
-                group,
-                active,
-                count.saturating_sub(chosen.len()),
-            ));
-        }
-        chosen
+    /// The `count` tasks that a scale-in takes, of those that may go: unhealthy ones, within their grace period too, then
+    /// those that have not started, then the rest.
+    pub(super) fn first_to_go(
+        &self,
+        active: &[&Task],
+        count: usize,
+        may_go: impl Fn(&Task) -> bool,
+    ) -> Vec<&'a Task> {
+        let of = |group: &[&'a Task], belongs: &dyn Fn(&Task) -> bool| {
+            let belong = group.iter().filter(|task| belongs(task) && may_go(task));
+            belong.copied().collect::<Vec<_>>()
+        };
+        let groups = [
+            of(&self.unhealthy, &|_| true),
+            of(&self.starting, &Task::is_unhealthy),
+            of(&self.starting, &|task| !task.is_running()),
+            of(&self.starting, &|task| {
+                task.is_running() && !task.is_unhealthy()
+            }),
+            of(&self.healthy, &|_| true),
+        ];
+        take(&groups, active, count)
     }
+}
+
+/// `count` tasks of these groups, the first group first.
+pub(super) fn take<'a>(groups: &[Vec<&'a Task>], active: &[&Task], count: usize) -> Vec<&'a Task> {
+    let mut chosen = Vec::new();
+    for group in groups {
+        let more = count.saturating_sub(chosen.len());
+        chosen.extend(most_crowded(group, active, more));
+    }
+    chosen
 }
 
 /// Stops of tasks whose instance is lost: they are replaced, and end for good should the instance come back.
@@ -94,45 +106,158 @@ pub(super) fn push(stops: &mut Vec<StopTask>, tasks: &[&Task], (cause, reason): 
     }));
 }
 
-/// The first `count` of `candidates` to stop, so that the rest stays spread: from the zone with the most active
-/// tasks of the service, there from the instance with the most, there the newest (ECS API Reference, `UpdateService`).
-pub(super) fn most_crowded<'a>(
+/// What one rule of a placement strategy sees of a task's place.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mark {
+    /// The value of what tasks are spread over; a task without one is in a bucket of its own.
+    Bucket(Option<String>),
+    /// How much of what is packed is left on its instance.
+    Left(u64),
+    /// A draw.
+    Drawn(u64),
+}
+
+/// The first `count` of `candidates` to stop, so that the rest stays placed as the service wants it: for a rule that
+/// spreads, from the value with the most active tasks of the service; for one that packs, from the instance with the most
+/// left; then the newest (ECS Developer Guide, "Task placement strategies", and API Reference, `UpdateService`, for a
+/// service without a strategy: its marks are its zone and its instance).
+pub(super) fn most_crowded<'a: 'b, 'b>(
     candidates: &[&'a Task],
-    active: &[&Task],
+    active: &[&'b Task],
     count: usize,
 ) -> Vec<&'a Task> {
-    let mut zones: BTreeMap<Option<&str>, usize> = BTreeMap::new();
-    let mut instances: BTreeMap<&str, usize> = BTreeMap::new();
-    for task in active {
-        *zones.entry(task.zone.as_deref()).or_default() += 1;
-        *instances.entry(&task.instance).or_default() += 1;
+    if count == 0 {
+        return Vec::new();
     }
-    let mut left: Vec<&Task> = candidates.to_vec();
+    let mut crowds = Crowds::default();
+    for task in active {
+        for rule in crowds.rules_of(task) {
+            crowds.add(rule);
+        }
+    }
+    // Tasks in the same place differ in their age alone.
+    let mut cells: BTreeMap<(&[Mark], &str), Vec<&'a Task>> = BTreeMap::new();
+    for task in candidates.iter().copied() {
+        let cell = cells.entry((&task.marks, &task.instance));
+        cell.or_default().push(task);
+    }
+    let mut cells: Vec<Cell<'a>> = cells
+        .into_values()
+        .map(|tasks| Cell::new(tasks, &mut crowds))
+        .collect();
     let mut chosen = Vec::new();
     while chosen.len() < count {
-        let crowd = |task: &Task| {
-            let of = |count: Option<&usize>| count.copied().unwrap_or(0);
-            (
-                of(zones.get(&task.zone.as_deref())),
-                of(instances.get(task.instance.as_str())),
-            )
-        };
-        let Some((index, task)) = left.iter().copied().enumerate().max_by(|(_, a), (_, b)| {
-            (crowd(a), a.created_at, &a.name).cmp(&(crowd(b), b.created_at, &b.name))
-        }) else {
+        let fullest = cells.iter_mut().max_by_key(|cell| cell.weight(&crowds));
+        let Some(task) = fullest.and_then(|cell| cell.pop(&mut crowds)) else {
             break;
         };
-        left.remove(index);
-        for crowd in [
-            zones.get_mut(&task.zone.as_deref()),
-            instances.get_mut(task.instance.as_str()),
-        ]
-        .into_iter()
-        .flatten()
-        {
-            *crowd = crowd.saturating_sub(1);
-        }
         chosen.push(task);
     }
     chosen
+}
+
+/// How many active tasks of the service have each mark.
+#[derive(Default)]
+struct Crowds<'b> {
+    index: BTreeMap<(usize, &'b Mark), usize>,
+    counts: Vec<u64>,
+}
+
+/// A rule's mark, ready to be weighed again and again.
+#[derive(Clone, Copy)]
+enum Weighed {
+    /// By the tasks in this crowd.
+    Crowd(usize),
+    /// By this.
+    Fixed(u64),
+    /// By this, and more once a task of the place has gone.
+    Left(u64),
+}
+
+impl<'b> Crowds<'b> {
+    fn rules_of(&mut self, task: &'b Task) -> Vec<Weighed> {
+        let rules = task.marks.iter().enumerate();
+        rules
+            .map(|(rule, mark)| match mark {
+                Mark::Bucket(_) => Weighed::Crowd(self.crowd(rule, mark)),
+                Mark::Left(left) => Weighed::Left(*left),
+                Mark::Drawn(draw) => Weighed::Fixed(*draw),
+            })
+            .collect()
+    }
+
+    fn crowd(&mut self, rule: usize, mark: &'b Mark) -> usize {
+        let next = self.counts.len();
+        let crowd = *self.index.entry((rule, mark)).or_insert(next);
+        if crowd == next {
+            self.counts.push(0);
+        }
+        crowd
+    }
+
+    fn add(&mut self, rule: Weighed) {
+        if let Some(count) = self.count(rule) {
+            *count += 1;
+        }
+    }
+
+    fn remove(&mut self, rule: Weighed) {
+        if let Some(count) = self.count(rule) {
+            *count = count.saturating_sub(1);
+        }
+    }
+
+    fn count(&mut self, rule: Weighed) -> Option<&mut u64> {
+        match rule {
+            Weighed::Crowd(crowd) => self.counts.get_mut(crowd),
+            Weighed::Fixed(_) | Weighed::Left(_) => None,
+        }
+    }
+}
+
+/// Candidates in the same place, the newest last.
+struct Cell<'a> {
+    tasks: Vec<&'a Task>,
+    rules: Vec<Weighed>,
+    /// One was chosen already.
+    touched: bool,
+}
+
+impl<'a> Cell<'a> {
+    fn new<'b>(mut tasks: Vec<&'a Task>, crowds: &mut Crowds<'b>) -> Self
+    where
+        'a: 'b,
+    {
+        tasks.sort_by_key(|task| (task.created_at, &task.name));
+        let rules = tasks.last().map(|task| crowds.rules_of(task));
+        Self {
+            tasks,
+            rules: rules.unwrap_or_default(),
+            touched: false,
+        }
+    }
+
+    fn pop(&mut self, crowds: &mut Crowds<'_>) -> Option<&'a Task> {
+        let task = self.tasks.pop()?;
+        self.rules.iter().for_each(|rule| crowds.remove(*rule));
+        self.touched = true;
+        Some(task)
+    }
+
+    /// How much the rules want a task of this cell to go, the first rule before the second; `None` once all have gone.
+    fn weight(
+        &self,
+        crowds: &Crowds<'_>,
+    ) -> Option<([u64; MAXIMUM_STRATEGIES], Timestamp, &'a str)> {
+        let newest = self.tasks.last()?;
+        let mut weights = [0; MAXIMUM_STRATEGIES];
+        for (weight, rule) in weights.iter_mut().zip(&self.rules) {
+            *weight = match *rule {
+                Weighed::Crowd(crowd) => crowds.counts.get(crowd).copied().unwrap_or(0),
+                Weighed::Left(left) => left.saturating_add(self.touched.into()),
+                Weighed::Fixed(draw) => draw,
+            };
+        }
+        Some((weights, newest.created_at, newest.name.as_str()))
+    }
 }

@@ -101,7 +101,7 @@ impl Replica {
             )?;
         }
         for start in &plan.starts {
-            self.start(service, deployment, *start, basis, cluster)?;
+            self.start(service, deployment, start, basis, cluster)?;
         }
         Ok(())
     }
@@ -110,7 +110,7 @@ impl Replica {
         &mut self,
         service: &Service,
         deployment: &Revision,
-        start: Start,
+        start: &Start,
         basis: &Rc<Basis>,
         cluster: &mut Cluster<'_>,
     ) -> Result<(), Failure> {

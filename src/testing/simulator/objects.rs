@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::agent::step::TaskReport;
 use crate::domain::liveness::Presence;
 use crate::domain::resources::{Capacity, HostPort};
-use crate::domain::service::{Breaker, Rollout, Wanted};
+use crate::domain::service::{Breaker, Rollout, Scheduling, Wanted};
 use crate::domain::task::{Stop, TaskState};
 
 /// Name of an object; names of different kinds never meet.
@@ -64,6 +64,10 @@ impl Service {
     /// What the planner is told.
     pub(super) fn wanted(&self, deployment: i64) -> Wanted {
         Wanted {
+            scheduling: Scheduling::default(),
+            health_check_grace_period: Duration::ZERO,
+            draining_waits_for_protected: false,
+            deployed_at: None,
             desired: self.desired,
             minimum_healthy_percent: self.minimum,
             maximum_percent: self.maximum,

@@ -11,7 +11,7 @@ use crate::domain::events;
 use crate::domain::liveness::Presence;
 use crate::domain::placement::{Group, Instance};
 use crate::domain::resources::Held;
-use crate::domain::service::{Ending, Task, Wanted};
+use crate::domain::service::{Ending, Mark, ReplacedWhen, Task, Wanted};
 use crate::domain::task::StopCode;
 
 /// A task as the planner sees it.
@@ -25,6 +25,10 @@ pub(super) fn domain_task(task: &TaskObject, presence: Presence, catalog: &Catal
         state: task.status.state,
         stopping: task.is_ending(),
         draining: false,
+        target: None,
+        marks: vec![Mark::Bucket(Some(task.instance.clone()))],
+        protected_until: None,
+        replaced_when: ReplacedWhen::Lost,
         checked: catalog
             .recipe(&task.service)
             .is_some_and(|recipe| recipe.checked),

@@ -1,8 +1,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::service::tests::{at, failed, names, planned, task, wanted};
-use crate::domain::service::{Rollout, Start};
+use crate::domain::service::Rollout;
+use crate::domain::service::plan;
+use crate::domain::service::tests::{at, failed, names, planned, start, task, wanted};
 use crate::domain::task::{Health, TaskState};
 
 /// Deployment 2 failed; deployment 1 had completed.
@@ -55,14 +56,23 @@ fn an_old_task_that_dies_is_started_anew_with_its_own_deployment() {
     died.started_at = Some(at(1));
     died.stop_code = Some(StopCode::EssentialContainerExited);
     let plan = planned(&given_up(2), &[task(0), died], 100);
-    assert_eq!(
-        plan.restarts,
-        [Start {
-            slot: 1,
-            attempt: 2
-        }]
-    );
+    assert_eq!(plan.restarts, [start(1, 2)]);
     assert!(plan.starts.is_empty());
+}
+
+#[test]
+fn tasks_on_an_instance_that_drains_are_replaced_with_the_revision_that_completed() {
+    let leaving = Task {
+        draining: true,
+        ..task(0)
+    };
+    let tasks = [leaving.clone(), task(1)];
+    let first = planned(&given_up(2), &tasks, 100);
+    assert_eq!(first.restarts, [start(2, 1)]);
+    assert!(first.stops.is_empty());
+    let tasks = [leaving, task(1), task(2)];
+    let then = planned(&given_up(2), &tasks, 100);
+    assert_eq!((names(&then), then.restarts.len()), (vec!["t0"], 0));
 }
 
 #[test]
@@ -106,7 +116,7 @@ proptest! {
             }
         }).collect();
         let now = at(1000);
-        let plan = hold(&wanted, "ecs-svc/2", &tasks, &BTreeMap::new(), now);
+        let plan = plan(&wanted, "ecs-svc/2", &tasks, &BTreeMap::new(), now);
         prop_assert!(plan.starts.is_empty());
         let live = tasks.iter().filter(|task| task.is_live()).count();
         prop_assert!(plan.restarts.is_empty() || live + plan.restarts.len() <= wanted.upper_bound());

@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::service::tests::{World, at, planned, task, wanted};
+use crate::domain::service::tests::{World, at, planned, start, task, wanted};
 use crate::domain::service::{Breaker, Trips};
-use crate::domain::task::{StopCode, TaskState};
+use crate::domain::task::{Health, StopCode, TaskState};
 
 fn rollout(desired: u32, minimum: u32, maximum: u32) -> Wanted {
     Wanted {
@@ -67,6 +67,44 @@ fn one_task_at_100_and_199_percent_cannot_move() {
     assert_eq!(rollout(1, 100, 199).upper_bound(), 1);
     assert_eq!(steps(&rollout(1, 100, 199)), []);
     assert_eq!(steps(&rollout(1, 100, 200)), [(0, 1), (1, 0)]);
+}
+
+#[test]
+fn an_old_task_that_dies_in_the_middle_of_a_rollout_comes_back_with_its_own_revision() {
+    let wanted = Wanted {
+        deployed_at: Some(at(50)),
+        ..rollout(3, 50, 100)
+    };
+    let died = |stopped, code| Task {
+        state: TaskState::Stopped,
+        stopped_at: Some(at(stopped)),
+        stop_code: Some(code),
+        ..task(1)
+    };
+    let retired = Task {
+        state: TaskState::Stopped,
+        stopped_at: Some(at(60)),
+        stop_code: Some(StopCode::ServiceSchedulerInitiated),
+        ..task(2)
+    };
+    let starting = Task {
+        name: "n0".into(),
+        deployment: 2,
+        state: TaskState::Pending,
+        health: Health::Unknown,
+        ..task(0)
+    };
+    let exited = StopCode::EssentialContainerExited;
+    let tasks = [task(0), died(70, exited), retired.clone(), starting.clone()];
+    let plan = planned(&wanted, &tasks, 100);
+    assert_eq!((plan.starts.len(), plan.restarts), (0, vec![start(1, 2)]));
+    // What died before the deployment began, or was told to stop, is made up for by the new deployment.
+    for code in [exited, StopCode::ServiceSchedulerInitiated] {
+        let when = if code == exited { 40 } else { 70 };
+        let tasks = [task(0), died(when, code), retired.clone(), starting.clone()];
+        let plan = planned(&wanted, &tasks, 100);
+        assert_eq!((plan.starts.len(), plan.restarts.len()), (1, 0));
+    }
 }
 
 #[test]

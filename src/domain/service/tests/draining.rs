@@ -51,11 +51,5 @@ fn what_has_not_started_on_a_draining_instance_goes_at_once() {
     };
     let plan = planned(&wanted(2), &[pending, task(1)], 100);
     assert_eq!(names(&plan), ["t0"]);
-    assert_eq!(
-        plan.starts,
-        [Start {
-            slot: 2,
-            attempt: 1
-        }]
-    );
+    assert_eq!(plan.starts, [start(2, 1)]);
 }
