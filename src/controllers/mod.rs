@@ -9,6 +9,7 @@ pub mod cache;
 pub mod capacity_provider;
 pub mod cluster;
 pub mod context;
+mod daemons;
 pub mod definition;
 mod definitions;
 pub mod instance;

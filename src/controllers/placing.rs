@@ -17,7 +17,7 @@ use crate::domain::liveness::Presence;
 use crate::domain::placement::{
     Explanation, Group, Instance, Placement, Request, Rules, ZONE, is_eligible, place,
 };
-use crate::domain::resources::{Capacity, HostPort};
+use crate::domain::resources::{Capacity, Demand, HostPort};
 use crate::domain::service::Place;
 use crate::domain::task::TaskState;
 
@@ -112,6 +112,14 @@ impl Room {
                 .filter(|instance| is_eligible(instance, request))
                 .collect()
         })
+    }
+
+    /// Keeps room for one such task on each of these instances.
+    pub(super) fn keep(&mut self, names: &[String], demand: &Demand) {
+        let instances = self.instances.iter_mut();
+        for instance in instances.filter(|instance| names.contains(&instance.name)) {
+            instance.held.take(demand, []);
+        }
     }
 
     /// The instance of this name.

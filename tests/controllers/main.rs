@@ -13,6 +13,7 @@ mod deployments;
 mod placement;
 mod rbac;
 mod scene;
+mod scheduling;
 
 use std::time::Duration;
 

@@ -17,6 +17,7 @@ use crate::api::service::EcsService;
 use crate::api::task::{self, EcsTask, EcsTaskSpec, TaskExtensions, TaskService};
 use crate::controllers::cache::key_of;
 use crate::controllers::context::Context;
+use crate::controllers::daemons::{is_daemon, keep_room};
 use crate::controllers::placing;
 use crate::controllers::writes::{Created, Error, api_of, create, doing, is_status, patch};
 use crate::domain::events::ServiceEvent;
@@ -230,6 +231,9 @@ async fn reserve(
     done: &mut Done,
 ) -> Vec<EcsTask> {
     let mut room = placing::Room::observe(context, &scene.cluster).await;
+    if !is_daemon(service) {
+        keep_room(context, &mut room, &scene.cluster);
+    }
     let history = placing::History::of(
         scene.objects.values(),
         &target.runs.name,

@@ -8,9 +8,10 @@ use kube::ResourceExt;
 
 use super::observe::Runnable;
 use crate::api::service::EcsService;
-use crate::api::shapes::{AvailabilityZoneRebalancing, SchedulingStrategy};
+use crate::api::shapes::AvailabilityZoneRebalancing;
 use crate::api::task::EcsTask;
 use crate::controllers::context::Context;
+use crate::controllers::daemons::is_daemon;
 use crate::controllers::placing::{Room, Wish};
 use crate::domain::ids;
 use crate::domain::liveness::Presence;
@@ -100,11 +101,6 @@ fn daemon_instance(context: &Context, instance: &Instance) -> Option<DaemonInsta
         slot: ids::daemon_slot(&uid),
         open: instance.active && instance.connected,
     })
-}
-
-/// There is one task of the service on each instance.
-pub(super) fn is_daemon(service: &EcsService) -> bool {
-    service.spec.scheduling_strategy == Some(SchedulingStrategy::Daemon)
 }
 
 /// A steady service is spread anew when its zones are uneven (ECS Developer Guide, "Balancing an Amazon ECS service across

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::ground::{Ground, has_replicas, is_daemon};
+use super::ground::{Ground, has_replicas};
 use super::wanted::wanted_revision;
 use crate::api::cluster::{DisconnectPolicy, DrainingProtectedTasks, EcsCluster};
 use crate::api::conditions::reason;
@@ -14,6 +14,7 @@ use crate::api::parse;
 use crate::api::service::EcsService;
 use crate::api::task::EcsTask;
 use crate::controllers::context::Context;
+use crate::controllers::daemons::is_daemon;
 use crate::controllers::instance::{drains, zone};
 use crate::domain::definition::TaskDefinition;
 use crate::domain::definition::rules::Problem;

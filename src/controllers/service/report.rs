@@ -8,7 +8,6 @@ use kube::runtime::controller::Action;
 use kube::{Api, ResourceExt};
 
 use super::act::Done;
-use super::ground::is_daemon;
 use super::listed::counts;
 use super::observe::Obstacle;
 use super::verdict::{Verdict, verdict};
@@ -19,6 +18,7 @@ use crate::api::names;
 use crate::api::parse;
 use crate::api::service::{EcsService, EcsServiceStatus, ServiceStatus};
 use crate::controllers::context::Context;
+use crate::controllers::daemons::is_daemon;
 use crate::controllers::writes::{Error, apply_status_over};
 use crate::domain::events::ServiceEvent as Happened;
 use crate::domain::fields::Body;

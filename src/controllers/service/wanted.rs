@@ -5,11 +5,11 @@ use std::time::Duration;
 use kube::ResourceExt;
 
 use super::deployment::Current;
-use super::ground::is_daemon;
 use super::observe::{Obstacle, Scene, missing};
 use crate::api::conditions::reason;
 use crate::api::service::{EcsService, Follow};
 use crate::controllers::context::Context;
+use crate::controllers::daemons::is_daemon;
 use crate::controllers::definition::newest;
 use crate::domain::ids::{self, RevisionReference};
 use crate::domain::service::{Breaker, HEALTHY_AFTER, Percents, Wanted};

@@ -10,7 +10,7 @@ use crate::api::parse;
 use crate::api::task::{EcsTask, TaskExtensions};
 use crate::controllers::context::{Context, RESYNC};
 use crate::controllers::writes::{Error, patch};
-use crate::controllers::{definition, placing};
+use crate::controllers::{daemons, definition, placing};
 use crate::domain::definition::rules;
 use crate::domain::fields::Body;
 use crate::domain::ids::{self, RevisionReference};
@@ -122,6 +122,7 @@ async fn choose(context: &Context, task: &EcsTask) -> Result<(TaskExtensions, St
         return Err(fails(vec![problem]));
     }
     let mut room = placing::Room::observe(context, name).await;
+    daemons::keep_room(context, &mut room, name);
     let wish = placing::Wish {
         definition: &definition,
         group: &task.placement_group(),
