@@ -164,6 +164,7 @@ fn container(spec: &shapes::ContainerDefinition) -> Container {
     Container {
         name: spec.name.to_string(),
         image: spec.image.to_string(),
+        version_consistency: spec.version_consistency != Some(shapes::VersionConsistency::Disabled),
         essential: spec.essential.unwrap_or(true),
         entry_point: spec
             .entry_point

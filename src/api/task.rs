@@ -195,6 +195,19 @@ pub struct TaskExtensions {
     /// Host ports that were chosen for the task's dynamic and fixed port mappings.
     #[serde(default, skip_serializing_if = "List::is_empty")]
     pub host_ports: List<HostPort, 1000>,
+    /// Digests that the images of the task must have: those of the first task of its service revision.
+    #[serde(default, skip_serializing_if = "List::is_empty")]
+    pub image_digests: List<ImageDigest, 10>,
+}
+
+/// The digest of one container's image.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageDigest {
+    /// Name of the container.
+    pub container_name: Str<255>,
+    /// Digest of the image in its repository.
+    pub image_digest: Str<128>,
 }
 
 /// The place of a task in its service.

@@ -10,6 +10,7 @@ pub mod docker;
 pub mod fake;
 #[cfg(any(test, feature = "testing"))]
 pub mod model;
+mod reference;
 mod view;
 
 use std::collections::BTreeMap;

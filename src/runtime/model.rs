@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Activity, ContainerSpec, ContainerState, ContainerSummary, ContainerView, Created, Error, Hint,
-    Image, Labels, Network, PublishedPort,
+    Image, Labels, Network, PublishedPort, reference,
 };
 pub use program::{Deed, Program};
 
@@ -44,15 +44,21 @@ impl ModelEngine {
     /// Makes `image` pullable, running `program`.
     #[must_use]
     pub fn with_registry(mut self, image: &str, program: Program) -> Self {
-        self.registry.insert(
-            image.to_owned(),
-            Image {
-                id: format!("sha256:{image}"),
-                digest: Some(format!("sha256:of-{image}")),
-            },
-        );
-        self.programs.insert(image.to_owned(), program);
+        self.push(image, &format!("sha256:of-{image}"), program);
         self
+    }
+
+    /// Somebody pushes new content under the name of an image; what was there before keeps its digest.
+    pub fn push(&mut self, image: &str, digest: &str, program: Program) {
+        let content = Image {
+            id: format!("id-{digest}"),
+            digest: Some(digest.to_owned()),
+        };
+        let names = [Some(image.to_owned()), reference::pinned(image, digest)];
+        for name in names.into_iter().flatten() {
+            self.registry.insert(name.clone(), content.clone());
+            self.programs.insert(name, program.clone());
+        }
     }
 
     /// Makes `image` present, running `program`.

@@ -3,6 +3,7 @@
 //! They are lenient where they are read: a word that a newer engine says and we do not know becomes `Unknown`, and
 //! never fails the whole answer.
 
+use super::reference;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -19,6 +20,8 @@ pub struct ContainerSpec {
     pub name: String,
     /// Image reference.
     pub image: String,
+    /// Digest that the image must have, in its own repository.
+    pub digest: Option<String>,
     /// Labels, ours and the user's.
     pub labels: Labels,
     /// Variables of the environment.
@@ -49,6 +52,13 @@ pub struct ContainerSpec {
     pub health_check: Option<HealthCheck>,
     /// All the powers of the host.
     pub privileged: bool,
+}
+
+impl ContainerSpec {
+    /// The image by its digest, where it must have a certain one.
+    pub fn pinned(&self) -> Option<String> {
+        reference::pinned(&self.image, self.digest.as_ref()?)
+    }
 }
 
 /// Limit of the processes and threads of a container.

@@ -147,3 +147,28 @@ async fn the_chart_grants_what_an_agent_uses_and_nothing_else() {
     agent.stop().await;
     rights::compare("ecs-operator-agent", scene.api.used_by("agent-a"), &[]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_task_runs_the_image_of_its_revision_whatever_becomes_of_the_tag() {
+    let scene = Scene::start().await;
+    let _agent = scene.agent("agent-a");
+    let digest = |task: &str| scene.status(task)["containers"][0]["imageDigest"].clone();
+    scene.push("sha256:first");
+    scene.run_task("one").await;
+    scene.until("one", "RUNNING").await;
+    assert_eq!(digest("one"), "sha256:first");
+    scene.push("sha256:second");
+    scene.run_task_of("two", "sha256:first").await;
+    scene.until("two", "RUNNING").await;
+    assert_eq!(digest("two"), "sha256:first");
+    scene.run_task("three").await;
+    scene.until("three", "RUNNING").await;
+    assert_eq!(digest("three"), "sha256:second");
+    // The tag of the first is taken now, and its content comes by its digest.
+    scene.run_task_of("four", "sha256:first").await;
+    scene.until("four", "RUNNING").await;
+    assert_eq!(digest("four"), "sha256:first");
+    scene.run_task_of("five", "sha256:nobody").await;
+    scene.until("five", "STOPPED").await;
+    assert_eq!(scene.status("five")["stopCode"], "TaskFailedToStart");
+}

@@ -126,6 +126,19 @@ impl Scene {
         self.api.apply(&task(name, &json!({}))).await;
     }
 
+    /// The same, of the image with this digest.
+    pub(crate) async fn run_task_of(&self, name: &str, digest: &str) {
+        let digests = json!([{"containerName": "app", "imageDigest": digest}]);
+        let extensions = json!({"extensions": {"imageDigests": digests}});
+        self.api.apply(&task(name, &extensions)).await;
+    }
+
+    /// Somebody pushes new content under the image's tag.
+    pub(crate) fn push(&self, digest: &str) {
+        self.engine
+            .with(|model, _| model.push(IMAGE, digest, Program::default()));
+    }
+
     /// Tells a task to stop.
     pub(crate) async fn stop_task(&self, name: &str) {
         let stop = json!({"stop": {"code": "UserInitiated", "reason": "enough"}});

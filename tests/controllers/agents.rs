@@ -20,6 +20,8 @@ pub(crate) struct Agents {
     pub(crate) fates: BTreeMap<String, Fate>,
     /// All nodes were given the socket of one engine.
     pub(crate) share_an_engine: bool,
+    /// What the tag of the image stands for in the registry.
+    pub(crate) digest: Option<String>,
 }
 
 /// How the tasks of a revision fare.
@@ -37,7 +39,7 @@ pub(crate) enum Fate {
 pub(crate) async fn act_as_agents(api: FakeApi, agents: Arc<Mutex<Agents>>) {
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        let (nodes, starts_fail, fates, share_an_engine) = {
+        let (nodes, starts_fail, fates, share_an_engine, digest) = {
             let agents = agents.lock().unwrap();
             (
                 agents
@@ -48,6 +50,7 @@ pub(crate) async fn act_as_agents(api: FakeApi, agents: Arc<Mutex<Agents>>) {
                 agents.starts_fail,
                 agents.fates.clone(),
                 agents.share_an_engine,
+                agents.digest.clone(),
             )
         };
         for node in &nodes {
@@ -86,7 +89,12 @@ pub(crate) async fn act_as_agents(api: FakeApi, agents: Arc<Mutex<Agents>>) {
             } else {
                 fates.get(revision).copied()
             };
-            if let Some(status) = next_status(&task, fate, api.now()) {
+            if let Some(mut status) = next_status(&task, fate, api.now()) {
+                let pinned = task["spec"]["extensions"]["imageDigests"][0]["imageDigest"].as_str();
+                if let Some(digest) = pinned.or(digest.as_deref()) {
+                    status["containers"] =
+                        json!([{"name": "app", "image": "workload:dev", "imageDigest": digest}]);
+                }
                 report(&api, &task, status).await;
             }
         }

@@ -164,6 +164,11 @@ impl Scene {
         control(&self.api, &self.stop, &mut self.controllers);
     }
 
+    /// From now on the tag of the image stands for this digest.
+    pub(crate) fn push(&self, digest: &str) {
+        self.agents.lock().unwrap().digest = Some(digest.to_owned());
+    }
+
     pub(crate) fn share_an_engine(&self) {
         self.agents.lock().unwrap().share_an_engine = true;
     }

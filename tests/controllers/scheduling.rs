@@ -1,4 +1,4 @@
-//! DAEMON services, task protection, zones kept even, and deployments that people stop.
+//! DAEMON services, task protection, zones kept even, deployments that people stop, and images that stay the same.
 
 use std::time::Duration;
 
@@ -277,4 +277,41 @@ async fn a_zone_that_comes_back_gets_its_share_of_a_steady_service() {
         .await;
     assert!(scene.says("web", "is not AZ balanced with 4 tasks in a, 0 tasks in b"));
     assert!(scene.says("web", "running tasks in a due to AZ rebalancing"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_tasks_of_a_revision_run_the_image_of_the_first_until_a_deployment_is_forced() {
+    let mut scene = Scene::start(&["node-1", "node-2"]).await;
+    scene.push("sha256:first");
+    scene.apply(&task_definition("web", "1")).await;
+    scene.apply(&service("web", 1)).await;
+    scene.until("it is ready", || scene.is_ready("web")).await;
+    scene.push("sha256:second");
+    let digests = |scene: &Scene| {
+        let mut digests: Vec<String> = scene
+            .tasks()
+            .iter()
+            .filter(|task| task["status"]["lastStatus"] == "RUNNING")
+            .filter_map(|task| task["status"]["containers"][0]["imageDigest"].as_str())
+            .map(ToOwned::to_owned)
+            .collect();
+        digests.sort();
+        digests
+    };
+    scene.change_leader();
+    scene.scale("web", 2).await;
+    scene
+        .until("both run the first", || {
+            digests(&scene) == ["sha256:first", "sha256:first"]
+        })
+        .await;
+
+    let mut forced = service("web", 2);
+    forced["spec"]["extensions"] = json!({"forceNewDeployment": "again"});
+    scene.apply(&forced).await;
+    scene
+        .until("both run the second", || {
+            digests(&scene) == ["sha256:second", "sha256:second"] && scene.is_ready("web")
+        })
+        .await;
 }

@@ -14,7 +14,7 @@ use tracing::{debug, info};
 
 use crate::agent::step::{Call, Outcome};
 use crate::api::cluster::ImagePullBehavior;
-use crate::runtime::{ContainerSpec, Engine, Error, Image};
+use crate::runtime::{ContainerSpec, Created, Engine, Error, Image};
 
 const STOPS: usize = 32;
 const PULLS: usize = 4;
@@ -79,7 +79,7 @@ impl Lanes {
         match work.call {
             Call::Inspect => Outcome::Inspected(self.engine.inspect(name).await),
             Call::Create => Outcome::Created(match &work.spec {
-                Some(spec) => self.engine.create(spec).await,
+                Some(spec) => self.create(spec).await,
                 None => Err(unknown_definition()),
             }),
             Call::Start => Outcome::Started(self.engine.start(name).await),
@@ -90,13 +90,50 @@ impl Lanes {
         }
     }
 
+    /// Creates a container, from the very content that was asked for.
+    async fn create(&self, spec: &ContainerSpec) -> Result<Created, Error> {
+        let Some(pinned) = spec.pinned() else {
+            return self.engine.create(spec).await;
+        };
+        let (image, _) = self.present(spec, &pinned).await?.ok_or_else(|| {
+            let message = format!("the engine does not have {pinned} any more");
+            Error::NotFound { message }
+        })?;
+        let exact = ContainerSpec {
+            image,
+            ..spec.clone()
+        };
+        self.engine.create(&exact).await
+    }
+
+    /// The image with the digest that the container must run, by the name under which the engine has it.
+    async fn present(
+        &self,
+        spec: &ContainerSpec,
+        pinned: &str,
+    ) -> Result<Option<(String, Image)>, Error> {
+        if let Some(found) = self.engine.image(pinned).await? {
+            return Ok(Some((pinned.to_owned(), found)));
+        }
+        let tagged = self.engine.image(&spec.image).await?;
+        let same = tagged.filter(|found| found.digest == spec.digest);
+        Ok(same.map(|found| (spec.image.clone(), found)))
+    }
+
     /// Makes an image present, as the pull behaviour of the cluster says.
     async fn image(
         &self,
         spec: Option<ContainerSpec>,
         behavior: ImagePullBehavior,
     ) -> Result<Image, Error> {
-        let image = spec.ok_or_else(unknown_definition)?.image;
+        let spec = spec.ok_or_else(unknown_definition)?;
+        if let Some(pinned) = spec.pinned() {
+            return match self.present(&spec, &pinned).await? {
+                Some((_, found)) => Ok(found),
+                None => self.shared_pull(&pinned).await,
+            };
+        }
+        let image = spec.image;
         // A digest names its content: what is there is what would come.
         let pinned = image.contains("@sha256:");
         let was_pulled = self

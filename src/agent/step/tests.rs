@@ -49,6 +49,7 @@ impl World {
             revision: 3,
             definition,
             host_ports: BTreeMap::new(),
+            digests: BTreeMap::new(),
             end: None,
             refusal: None,
             pull: ImagePullBehavior::Default,

@@ -14,7 +14,7 @@ pub use ledger::Ledger;
 use crate::api::cluster::ImagePullBehavior;
 use crate::api::names;
 use crate::api::parse;
-use crate::api::task::{EcsTask, EcsTaskSpec};
+use crate::api::task::{EcsTask, EcsTaskSpec, TaskExtensions};
 use crate::api::task_definition::TaskDefinitionSpec;
 use crate::domain::definition::{Container, NetworkMode, PortMapping, TaskDefinition};
 use crate::domain::events;
@@ -57,6 +57,8 @@ pub struct Wanted {
     pub definition: TaskDefinition,
     /// Host ports that were chosen for it.
     pub host_ports: BTreeMap<(String, u16, Protocol), u16>,
+    /// By container, the digest that its image must have.
+    pub digests: BTreeMap<String, String>,
     /// It is to end, for this reason.
     pub end: Option<Stop>,
     /// It may not run here, for this reason.
@@ -137,6 +139,7 @@ impl Wanted {
                 placement_constraints: Vec::new(),
             },
             host_ports,
+            digests: extensions.map(digests).unwrap_or_default(),
             end: Self::end_of(task),
             refusal: None,
             pull: rules.pull,
@@ -225,6 +228,7 @@ impl Wanted {
         ContainerSpec {
             name: self.engine_name(&container.name),
             image: container.image.clone(),
+            digest: self.digests.get(&container.name).cloned(),
             labels: self.labels(container, rules),
             environment: container.environment.clone(),
             entry_point: container.entry_point.clone(),
@@ -315,6 +319,13 @@ impl Wanted {
             options: vec!["ndots:5".to_owned()],
         }
     }
+}
+
+fn digests(extensions: &TaskExtensions) -> BTreeMap<String, String> {
+    let digests = extensions.image_digests.iter();
+    digests
+        .map(|pin| (pin.container_name.to_string(), pin.image_digest.to_string()))
+        .collect()
 }
 
 fn chosen(port: &crate::api::task::HostPort) -> Option<((String, u16, Protocol), u16)> {

@@ -102,7 +102,7 @@ pub struct ContainerImage {
     pub container_name: Str<255>,
     /// The image as the task definition names it.
     pub image: Str<512>,
-    /// Digest that the tag was resolved to.
+    /// Digest that the tag was resolved to, in `status` alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_digest: Option<Str<128>>,
 }
@@ -111,7 +111,7 @@ pub struct ContainerImage {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EcsServiceRevisionStatus {
-    /// What became of its deployment.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<Str<64>>,
+    /// The images of the revision's first task, with the digests that their tags stood for: all later tasks run the same.
+    #[serde(default, skip_serializing_if = "List::is_empty")]
+    pub container_images: List<ContainerImage, 10>,
 }

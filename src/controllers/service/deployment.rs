@@ -13,6 +13,7 @@ use crate::api::service::{
     DeploymentRecord, DeploymentState, DeploymentStatus, EcsService, EcsServiceRevision,
     EcsServiceStatus, RolloutState, StopType,
 };
+use crate::api::task::ImageDigest;
 use crate::controllers::context::Context;
 use crate::controllers::writes::Error;
 use crate::domain::events::{self, ServiceEvent as Happened};
@@ -34,6 +35,8 @@ pub(super) struct Target {
     pub(super) service_revision: String,
     /// What it runs.
     pub(super) runs: Runnable,
+    /// The digests of its images, once they are known.
+    pub(super) digests: Vec<ImageDigest>,
 }
 
 /// The newest deployment.
@@ -122,6 +125,7 @@ pub(super) async fn current(
             id: ids::deployment_id(&service.uid().unwrap_or_default(), number),
             service_revision: revision.to_string(),
             runs,
+            digests: Vec::new(),
         })
     };
     let now_wanted = match target(

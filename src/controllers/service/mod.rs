@@ -73,7 +73,7 @@ pub async fn reconcile(service: Arc<EcsService>, context: Arc<Context>) -> Resul
         Ok(scene) => scene,
         Err(obstacle) => return report::obstacle(&context, &api, &service, &obstacle, now).await,
     };
-    let current = match deployment::current(&context, &service, &scene, now).await? {
+    let mut current = match deployment::current(&context, &service, &scene, now).await? {
         deployment::Step::Settled(current) => *current,
         deployment::Step::Recorded(status) => {
             report::record(&context, &api, &service, status, &[], now).await?;
@@ -83,6 +83,10 @@ pub async fn reconcile(service: Arc<EcsService>, context: Arc<Context>) -> Resul
             return report::obstacle(&context, &api, &service, &obstacle, now).await;
         }
     };
+    let targets = [Some(&mut current.target), current.before.as_mut()];
+    for target in targets.into_iter().flatten() {
+        target.digests = revisions::pin(&context, &service, &scene, target).await?;
+    }
     revisions::collect(&context, &service, &scene).await?;
     let uid = service.uid().unwrap_or_default();
     let burned = context.unreported(&uid, |unreported| unreported.burned.clone());

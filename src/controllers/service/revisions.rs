@@ -7,10 +7,17 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::ObjectMeta;
 use kube::{Api, Resource, ResourceExt};
 
+use super::deployment::Target;
 use super::observe::Scene;
-use crate::api::service::{ContainerImage, EcsService, EcsServiceRevision, EcsServiceRevisionSpec};
+use crate::api::service::{
+    ContainerImage, EcsService, EcsServiceRevision, EcsServiceRevisionSpec,
+    EcsServiceRevisionStatus,
+};
+use crate::api::task::ImageDigest;
 use crate::controllers::context::Context;
-use crate::controllers::writes::{Created, Error, api_of, create, delete, doing};
+use crate::controllers::writes::{
+    Created, Error, api_of, apply_status_over, create, delete, doing,
+};
 use crate::domain::ids;
 
 /// Snapshots that are kept even if nothing refers to them.
@@ -122,6 +129,104 @@ pub(super) async fn snapshot(
             Created::Exists(_) => number += 1,
         }
     }
+}
+
+/// The digests that tasks of a revision run, by container: recorded from its first task that ran, so that all later ones
+/// run the same whatever becomes of a tag (ECS Developer Guide, "Container image resolution"). A revision that starts a
+/// deployment of the same definition without having been forced takes over those of the one before.
+///
+/// # Errors
+/// When the record could not be written.
+pub(super) async fn pin(
+    context: &Context,
+    service: &EcsService,
+    scene: &Scene,
+    target: &Target,
+) -> Result<Vec<ImageDigest>, Error> {
+    let Some(revision) = recorded(context, service, &target.service_revision) else {
+        return Ok(Vec::new());
+    };
+    let known = pinned(&revision);
+    if !known.is_empty() {
+        return Ok(digests(&known));
+    }
+    let images = inherited(context, service, &revision)
+        .or_else(|| established(scene, target))
+        .unwrap_or_default();
+    if images.is_empty() {
+        return Ok(Vec::new());
+    }
+    let api: Api<EcsServiceRevision> = api_of(&context.client, service.namespace());
+    let status = EcsServiceRevisionStatus {
+        container_images: images.clone().into(),
+    };
+    let cache = &context.world.service_revisions;
+    apply_status_over(&api, cache, &revision, &status).await?;
+    Ok(digests(&images))
+}
+
+fn pinned(revision: &EcsServiceRevision) -> Vec<ContainerImage> {
+    let status = revision.status.as_ref();
+    status.map_or_else(Vec::new, |status| status.container_images.to_vec())
+}
+
+fn digests(images: &[ContainerImage]) -> Vec<ImageDigest> {
+    let digests = images.iter().filter_map(|image| {
+        Some(ImageDigest {
+            container_name: image.container_name.clone(),
+            image_digest: image.image_digest.clone()?,
+        })
+    });
+    digests.collect()
+}
+
+/// What the newest older revision of the same definition and the same force nonce ran.
+fn inherited(
+    context: &Context,
+    service: &EcsService,
+    revision: &EcsServiceRevision,
+) -> Option<Vec<ContainerImage>> {
+    let all = context.world.service_revisions.all();
+    all.iter()
+        .filter(|other| {
+            other.namespace() == service.namespace()
+                && other.spec.service_uid == revision.spec.service_uid
+                && other.spec.number < revision.spec.number
+                && other.spec.task_definition == revision.spec.task_definition
+                && other.spec.force_new_deployment == revision.spec.force_new_deployment
+        })
+        .max_by_key(|other| other.spec.number)
+        .map(|other| pinned(other))
+        .filter(|images| !images.is_empty())
+}
+
+/// What the first task ran. An image without a digest, as one that was built where it runs, stays as it is named.
+fn established(scene: &Scene, target: &Target) -> Option<Vec<ContainerImage>> {
+    let containers = &target.runs.definition.containers;
+    let consistent: BTreeSet<&str> = containers
+        .iter()
+        .filter(|container| container.version_consistency)
+        .map(|container| container.name.as_str())
+        .collect();
+    let (_, first) = scene
+        .objects
+        .values()
+        .filter(|task| {
+            let service = task.service();
+            service.is_some_and(|service| service.deployment == target.number)
+        })
+        .filter_map(|task| Some((task.status.as_ref()?.started_at.as_ref()?.0, task)))
+        .min_by_key(|(started, task)| (*started, task.name_any()))?;
+    let ran = first.status.as_ref()?.containers.iter();
+    let images = ran.filter_map(|container| {
+        Some(ContainerImage {
+            container_name: container.name.clone(),
+            image: container.image.clone()?,
+            image_digest: Some(container.image_digest.clone()?),
+        })
+    });
+    let images = images.filter(|image| consistent.contains(image.container_name.as_str()));
+    Some(images.collect())
 }
 
 /// Deletes old snapshots that no deployment, record or task refers to. The newest are kept.

@@ -140,6 +140,7 @@ async fn choose(context: &Context, task: &EcsTask) -> Result<(TaskExtensions, St
         service: None,
         task_definition: Some(revision.as_str().into()),
         host_ports: placing::host_ports(&definition, &placement),
+        ..TaskExtensions::default()
     };
     Ok((extensions, placement.instance))
 }

@@ -49,6 +49,8 @@ pub struct Container {
     pub name: String,
     /// Image reference as written.
     pub image: String,
+    /// All tasks of a service revision run the same content of the image, whatever becomes of its tag.
+    pub version_consistency: bool,
     /// The task ends when this container ends.
     pub essential: bool,
     /// Replaces the image's entry point.

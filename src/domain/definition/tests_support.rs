@@ -20,6 +20,7 @@ pub fn definition(family: &str, containers: impl IntoIterator<Item = Container>)
 pub fn container(name: &str) -> Container {
     Container {
         name: name.into(),
+        version_consistency: true,
         image: "workload:dev".into(),
         essential: true,
         entry_point: None,

@@ -176,12 +176,7 @@ pub(super) const TABLE: &[Entry] = &[
     ),
     without_effect("containerDefinitions[].startTimeout", READ_WITH_DEPENDS_ON),
     carried_out("containerDefinitions[].stopTimeout"),
-    by_value(
-        "containerDefinitions[].versionConsistency",
-        &["disabled"],
-        &[],
-        "name the image by its digest (repository@sha256:...)",
-    ),
+    carried_out("containerDefinitions[].versionConsistency"),
     refused(
         "containerDefinitions[].hostname",
         "leave it out: Docker's is used",

@@ -235,7 +235,7 @@ impl Engine for Docker {
         async move {
             let path = self.path(&format!("/images/{}/json", http::encode(image)));
             match self.json(Request::get(path), INSPECT).await {
-                Ok(body) => Ok(Some(wire::image(&body))),
+                Ok(body) => Ok(Some(wire::image(image, &body))),
                 Err(Error::NotFound { .. }) => Ok(None),
                 Err(other) => Err(other),
             }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::domain::definition::HealthCheck;
 use crate::domain::resources::Protocol;
 use crate::domain::task::Health;
+use crate::runtime::reference::digest_of;
 use crate::runtime::{
     Activity, ContainerSpec, ContainerState, ContainerSummary, ContainerView, EngineInfo, Error,
     Hint, Image, Labels, Network, PublishedPort, PullProgress,
@@ -328,20 +329,13 @@ pub(super) fn api_version(version: &Value, ours: &str) -> String {
     }
 }
 
-/// Answer of an image inspect.
-pub(super) fn image(body: &Value) -> Image {
-    let digest = body
-        .get("RepoDigests")
-        .and_then(Value::as_array)
-        .and_then(|all| {
-            all.first()?
-                .as_str()?
-                .split_once('@')
-                .map(|(_, digest)| digest.to_owned())
-        });
+/// Answer of an image inspect that asked for `reference`.
+pub(super) fn image(reference: &str, body: &Value) -> Image {
+    let listed = body.get("RepoDigests").and_then(Value::as_array);
+    let listed = listed.into_iter().flatten().filter_map(Value::as_str);
     Image {
         id: text(body, "Id"),
-        digest,
+        digest: digest_of(reference, listed).map(ToOwned::to_owned),
     }
 }
 

@@ -178,6 +178,7 @@ impl Catalog {
             revision: i64::from(task.version),
             definition,
             host_ports,
+            digests: BTreeMap::new(),
             end: task.stop.clone().or(deleted),
             refusal: None,
             pull: ImagePullBehavior::Default,
