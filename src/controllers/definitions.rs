@@ -8,7 +8,7 @@ use kube::ResourceExt;
 use super::cache::Key;
 use super::world::World;
 use crate::api::parse;
-use crate::api::shapes::TaskOverride;
+use crate::api::shapes::{Tag, TaskOverride};
 use crate::api::task::EcsTask;
 use crate::domain::definition::TaskDefinition;
 use crate::domain::definition::rules::Problem;
@@ -33,6 +33,16 @@ impl Definitions {
         let overrides = task.spec.overrides.as_ref();
         self.overridden(world, &namespace, task.revision_name(), overrides)?
             .ok()
+    }
+
+    /// The tags of the definition that `family:revision` names.
+    pub fn tags(world: &World, namespace: &str, name: &str) -> Vec<Tag> {
+        let revision = RevisionReference::parse(name).ok().and_then(|reference| {
+            let object = ids::revision_object(&reference.family, reference.revision?);
+            world.revisions.get(&(namespace.to_owned(), object))
+        });
+        let tags = revision.and_then(|revision| revision.spec.definition.tags.clone());
+        tags.map_or_else(Vec::new, |tags| tags.to_vec())
     }
 
     /// The definition that `family:revision` names, with overrides; `None` where there is none.

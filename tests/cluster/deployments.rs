@@ -35,8 +35,23 @@ async fn ask(scene: &Scene, name: &str, done: &AtomicBool) -> (usize, usize) {
     (asked, unanswered)
 }
 
+/// Asks the service while something happens: how often, and how often nobody answered.
+pub(crate) async fn answering_while(
+    scene: &Scene,
+    name: &str,
+    happens: impl Future<Output = ()>,
+) -> (usize, usize) {
+    let done = AtomicBool::new(false);
+    let happens = async {
+        happens.await;
+        done.store(true, Ordering::Relaxed);
+    };
+    let ((), counts) = tokio::join!(happens, ask(scene, name, &done));
+    counts
+}
+
 /// Waits until the newest deployment has this number and state.
-async fn deployed(scene: &Scene, name: &str, number: i64, state: &str) {
+pub(crate) async fn deployed(scene: &Scene, name: &str, number: i64, state: &str) {
     let what = format!("deployment {number} of {name} {state}");
     scene
         .eventually(&what, LATER, async || {
@@ -65,14 +80,12 @@ async fn a_bad_image_is_given_up_and_rolled_back_and_the_old_tasks_answer_all_th
         scene.settled("web", 2).await;
         deployed(scene, "web", 1, "COMPLETED").await;
 
-        let done = AtomicBool::new(false);
         let bad = web.clone().with("image", json!("10.90.0.1:5000/missing:1"));
-        let fails = async {
+        let (asked, unanswered) = answering_while(scene, "web", async {
             scene.apply(&bad).await;
             deployed(scene, "web", 3, "COMPLETED").await;
-            done.store(true, Ordering::Relaxed);
-        };
-        let ((), (asked, unanswered)) = tokio::join!(fails, ask(scene, "web", &done));
+        })
+        .await;
         assert_eq!(unanswered, 0, "of {asked}");
         let status = scene.service("web").await.unwrap().status.unwrap();
         let given_up = status.failed_deployment.unwrap();

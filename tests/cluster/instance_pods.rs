@@ -2,6 +2,8 @@
 //!
 //! Their engines are asked through `kubectl exec`, because no socket of theirs is outside.
 
+use std::collections::BTreeSet;
+
 use ecs_operator::api::task::StopCode;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, ListParams};
@@ -187,8 +189,17 @@ async fn instance_pods_run_a_service_are_replaced_when_gone_and_keep_no_containe
 async fn one_cluster_has_both_kinds_of_instance() {
     on_the_cluster("both", async |scene| {
         let name = scene.namespace.clone();
+        // One on each node, and one more on the instance that joins.
+        let logs = service("logs").asking("schedulingStrategy", json!("DAEMON"));
+        scene.apply(&logs).await;
+        scene.settled("logs", 3).await;
         provide(scene, &name, "default", 1).await;
         let pod = instances(scene, &name, 1).await;
+        let daemons = scene.in_pods("logs", 4).await;
+        let places: BTreeSet<&String> = daemons.iter().map(|(instance, _)| instance).collect();
+        assert!(places.len() == 4 && places.contains(&pod[0]), "{places:?}");
+        let delete = ["delete", "ecsservice", "logs", "-n", &scene.namespace];
+        kubectl(&delete).await.expect();
         let web = service("web").desired(4).version("1");
         scene.apply(&web).await;
         let running = scene.in_pods("web", 4).await;

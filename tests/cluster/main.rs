@@ -27,5 +27,6 @@ mod maximal;
 mod nodes;
 mod placement;
 mod readiness;
+mod rollouts;
 mod tampering;
 mod uninstall;

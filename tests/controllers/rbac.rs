@@ -31,6 +31,7 @@ async fn live() -> Scene {
             request.verb == Verb::Create && request.resource == resource
         });
     }
+    scene.push("sha256:first");
     scene.apply(&task_definition("web", "1")).await;
     scene.apply(&service("web", 3)).await;
     scene

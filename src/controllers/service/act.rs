@@ -12,9 +12,9 @@ use super::Pass;
 use super::deployment::Target;
 use super::observe::{Scene, service_uid};
 use super::revisions::owner;
-use crate::api::names;
 use crate::api::service::EcsService;
 use crate::api::task::{self, EcsTask, EcsTaskSpec, TaskExtensions, TaskService};
+use crate::api::{names, tags};
 use crate::controllers::cache::key_of;
 use crate::controllers::context::Context;
 use crate::controllers::daemons::{is_daemon, keep_room};
@@ -335,7 +335,12 @@ fn new_task(
             task_definition: target.runs.name.as_str().into(),
             group: Some(format!("service:{}", service.name_any()).into()),
             started_by: Some(target.id.as_str().into()),
-            tags: service.spec.tags.clone(),
+            tags: tags::of_service_task(
+                &service.spec,
+                &service.name_any(),
+                &scene.cluster,
+                &target.runs.tags,
+            ),
             container_instance: Some(placement.instance.as_str().into()),
             extensions: Some(TaskExtensions {
                 service: Some(TaskService {

@@ -12,9 +12,11 @@ use crate::api::cluster::{DisconnectPolicy, DrainingProtectedTasks, EcsCluster};
 use crate::api::conditions::reason;
 use crate::api::parse;
 use crate::api::service::EcsService;
+use crate::api::shapes::Tag;
 use crate::api::task::EcsTask;
 use crate::controllers::context::Context;
 use crate::controllers::daemons::is_daemon;
+use crate::controllers::definitions::Definitions;
 use crate::controllers::instance::{drains, zone};
 use crate::domain::definition::TaskDefinition;
 use crate::domain::definition::rules::Problem;
@@ -32,6 +34,8 @@ pub(super) struct Runnable {
     pub(super) name: String,
     /// What it says.
     pub(super) definition: Arc<TaskDefinition>,
+    /// Its tags.
+    pub(super) tags: Vec<Tag>,
 }
 
 /// Everything that a pass decides on.
@@ -208,6 +212,7 @@ pub(super) fn runnable(
     Ok(Runnable {
         name: name.to_owned(),
         definition,
+        tags: Definitions::tags(&context.world, &namespace, name),
     })
 }
 

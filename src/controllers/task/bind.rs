@@ -5,10 +5,11 @@ use kube::{Api, ResourceExt};
 use serde_json::json;
 
 use super::write_stopped;
-use crate::api::names;
 use crate::api::parse;
 use crate::api::task::{EcsTask, TaskExtensions};
+use crate::api::{names, tags};
 use crate::controllers::context::{Context, RESYNC};
+use crate::controllers::definitions::Definitions;
 use crate::controllers::writes::{Error, patch};
 use crate::controllers::{daemons, definition, placing};
 use crate::domain::definition::rules;
@@ -37,15 +38,21 @@ pub(super) async fn bind(
     }
     let placing = context.placing.lock().await;
     match choose(context, task).await {
-        Ok(extensions_and_instance) => {
-            let (extensions, instance) = extensions_and_instance;
+        Ok((extensions, instance)) => {
+            let namespace = task.namespace().unwrap_or_default();
+            let revision = extensions
+                .task_definition
+                .as_deref()
+                .map_or("", |name| name);
+            let definition = Definitions::tags(&context.world, &namespace, revision);
+            let tags = tags::of_task(&task.spec, task.cluster_name(), &definition);
             let mut finalizers = task.finalizers().to_vec();
             if !finalizers.iter().any(|name| name == names::TASK_FINALIZER) {
                 finalizers.push(names::TASK_FINALIZER.to_owned());
             }
             let change = json!({
                 "metadata": {"finalizers": finalizers},
-                "spec": {"containerInstance": instance, "extensions": extensions},
+                "spec": {"containerInstance": instance, "extensions": extensions, "tags": tags},
             });
             patch(api, &context.world.tasks, task, "bind task", change).await?;
             Ok(Action::await_change())

@@ -162,8 +162,5 @@ const LAUNCH_TYPES: &[(&str, &str)] = &[
 /// Why subnets and security groups change nothing here.
 const AWS_NETWORK: &str = "subnets and security groups exist only in AWS";
 
-/// Why tags of AWS resources change nothing here.
-const AWS_TAGS: &str = "tags of AWS resources are not made here";
-
 #[cfg(test)]
 mod tests;

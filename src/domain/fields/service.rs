@@ -1,8 +1,6 @@
 //! The fields of `CreateService`.
 
-use super::{
-    AWS_NETWORK, AWS_TAGS, Entry, LAUNCH_TYPES, by_value, carried_out, refused, without_effect,
-};
+use super::{AWS_NETWORK, Entry, LAUNCH_TYPES, by_value, carried_out, refused, without_effect};
 
 const PUBLISH: &str =
     "publish the port with portMappings and a fixed hostPort, and reach the instances on it";
@@ -90,13 +88,8 @@ pub(super) const TABLE: &[Entry] = &[
         "use ECS, or leave deploymentController out",
     ),
     carried_out("tags"),
-    without_effect("enableECSManagedTags", AWS_TAGS),
-    by_value(
-        "propagateTags",
-        &["NONE"],
-        &[("SERVICE", AWS_TAGS), ("TASK_DEFINITION", AWS_TAGS)],
-        "",
-    ),
+    carried_out("enableECSManagedTags"),
+    carried_out("propagateTags"),
     refused("enableExecuteCommand", "use docker exec on the instance"),
     refused("serviceConnectConfiguration.enabled", PUBLISH),
     without_effect("serviceConnectConfiguration.namespace", READ_WITH_CONNECT),

@@ -1,8 +1,6 @@
 //! The fields of `RunTask`.
 
-use super::{
-    AWS_NETWORK, AWS_TAGS, Entry, LAUNCH_TYPES, by_value, carried_out, refused, without_effect,
-};
+use super::{AWS_NETWORK, Entry, LAUNCH_TYPES, by_value, carried_out, refused, without_effect};
 
 const REGISTER: &str =
     "name the variables in environment, or register a task definition of its own for this task";
@@ -54,11 +52,11 @@ pub(super) const TABLE: &[Entry] = &[
     carried_out("tags"),
     by_value(
         "propagateTags",
-        &["NONE"],
-        &[("SERVICE", AWS_TAGS), ("TASK_DEFINITION", AWS_TAGS)],
-        "",
+        &["NONE", "TASK_DEFINITION"],
+        &[],
+        "the task belongs to no service",
     ),
-    without_effect("enableECSManagedTags", AWS_TAGS),
+    carried_out("enableECSManagedTags"),
     refused("enableExecuteCommand", "use docker exec on the instance"),
     refused(
         "volumeConfigurations",

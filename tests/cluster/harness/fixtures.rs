@@ -115,8 +115,11 @@ impl Fixture {
         self.bound_at(usize::try_from(desired).unwrap())
     }
 
-    /// The same, scaled to another number.
+    /// The same, scaled to another number. Of daemons there are as many as instances.
     pub(crate) fn bound_at(&self, desired: usize) -> usize {
+        if self.service["schedulingStrategy"] == "DAEMON" {
+            return usize::MAX;
+        }
         let percents = &self.service["deploymentConfiguration"];
         let maximum = percents["maximumPercent"].as_u64().unwrap_or(200);
         desired * usize::try_from(maximum).unwrap() / 100

@@ -75,6 +75,15 @@ impl Recorder {
         lives.filter(|life| life.service == service).count()
     }
 
+    /// Lives of a service's containers, the oldest first.
+    pub(crate) fn lives(&self, service: &str) -> Vec<Life> {
+        let book = self.book.lock().unwrap();
+        let lives = book.lives.values().filter(|life| life.service == service);
+        let mut lives: Vec<Life> = lives.cloned().collect();
+        lives.sort_by_key(|life| life.created);
+        lives
+    }
+
     /// Rules that the history breaks.
     pub(crate) fn violations(&self) -> Vec<String> {
         self.book.lock().unwrap().violations()
