@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use crate::control_plane::kill_leader;
 use crate::deployments::{answering_while, deployed};
 use crate::harness::fixtures::Fixture;
-use crate::harness::{LATER, Scene, now, service};
+use crate::harness::{LATER, Life, Scene, now, on_the_cluster, service};
 
 /// After this time a task without a health check counts as healthy (ECS API Reference, minimumHealthyPercent).
 const PROVEN: SignedDuration = SignedDuration::from_secs(40);
@@ -80,7 +80,7 @@ async fn is_rolled_back(scene: &Scene, good: &Fixture, ends_after: Duration) {
 fn lives(scene: &Scene, name: &str, first: usize) -> (Vec<Timestamp>, Vec<Timestamp>) {
     let lives = scene.recorder.lives(&scene.key(name));
     let (old, new) = lives.split_at(first);
-    let mut ends: Vec<Timestamp> = old.iter().filter_map(|life| life.ended()).collect();
+    let mut ends: Vec<Timestamp> = old.iter().filter_map(Life::ended).collect();
     let mut starts: Vec<Timestamp> = new.iter().filter_map(|life| life.started).collect();
     ends.sort();
     starts.sort();
@@ -204,18 +204,18 @@ async fn leaders_die(scene: &Scene) {
 
 #[tokio::test]
 async fn deployments_keep_their_bounds_and_bad_ones_are_rolled_back_while_leaders_die() {
-    crate::harness::on_the_cluster("rollouts", async |scene| {
+    on_the_cluster("rollouts", async |scene| {
         let early = guarded("early", 2, 100, 200);
         let late = guarded("late", 3, 100, 134);
         let (early, late) = (patient(early), patient(late));
         tokio::join!(
-            is_rolled_back(scene, &early, Duration::from_secs(5)),
-            is_rolled_back(scene, &late, Duration::from_mins(1)),
-            waits_for_age(scene),
-            waits_for_health(scene),
-            is_superseded(scene),
-            waits_for_room(scene),
-            leaders_die(scene),
+            Box::pin(is_rolled_back(scene, &early, Duration::from_secs(5))),
+            Box::pin(is_rolled_back(scene, &late, Duration::from_mins(1))),
+            Box::pin(waits_for_age(scene)),
+            Box::pin(waits_for_health(scene)),
+            Box::pin(is_superseded(scene)),
+            Box::pin(waits_for_room(scene)),
+            Box::pin(leaders_die(scene)),
         );
     })
     .await;

@@ -20,6 +20,7 @@ use jiff::Timestamp;
 
 pub(crate) use fixtures::service;
 pub(crate) use install::RELEASE;
+pub(crate) use lives::Life;
 pub(crate) use look::{Running, address};
 pub(crate) use scene::{Scene, on_the_cluster};
 
