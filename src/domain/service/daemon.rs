@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::planner::{Place, Plan, Scene, Start, attempts, retire};
 use super::throttle::throttle;
-use super::victims::{Sorted, lost, push};
+use super::victims::{Sorted, lost, most_crowded, push};
 use super::{Cause, DaemonInstance, Scheduling, Task, Wanted};
 use crate::domain::events;
 
@@ -55,12 +55,7 @@ pub(super) fn plan(scene: &Scene<'_>, instances: &[DaemonInstance]) -> Plan {
     push(&mut plan.stops, &surplus, &scene.scaling(Cause::ScaleIn));
     let current: Vec<&Task> = without(&current, &surplus);
     let sort = Sorted::of(&current, wanted, scene.now);
-    let sick: Vec<&Task> = sort
-        .unhealthy
-        .iter()
-        .take(usize::from(scene.is_calm()))
-        .copied()
-        .collect();
+    let sick = most_crowded(&sort.unhealthy, &active, scene.is_calm().into());
     let unhealthy = (Cause::Unhealthy, events::FAILED_HEALTH_CHECKS.to_owned());
     push(&mut plan.stops, &sick, &unhealthy);
     let healthy = without(&active, &surplus);

@@ -181,7 +181,7 @@ fn replicas(scene: &Scene<'_>, zones: &[String]) -> Plan {
     let surplus = new.len().saturating_sub(goal);
     let mut leaving = sort.first_to_go(&active, surplus, |task| scene.may_go(task));
     let live = scene.live();
-    let unhealthy = unhealthy(scene, &sort, &leaving, new.len(), live);
+    let unhealthy = unhealthy(scene, &sort, &leaving, &active, new.len(), live);
     let cause = balance.cause(&leaving);
     push(&mut plan.stops, &leaving, &scene.scaling(cause));
     push(
@@ -266,6 +266,7 @@ fn unhealthy<'a>(
     scene: &Scene<'_>,
     sort: &Sorted<'a>,
     leaving: &[&Task],
+    active: &[&Task],
     all: usize,
     live: usize,
 ) -> Vec<&'a Task> {
@@ -284,12 +285,9 @@ fn unhealthy<'a>(
     } else {
         replaced
     };
-    sort.unhealthy
-        .iter()
-        .filter(|task| !leaving.iter().any(|gone| gone.name == task.name))
-        .take(replaced)
-        .copied()
-        .collect()
+    let stays = |task: &&&Task| !leaving.iter().any(|gone| gone.name == task.name);
+    let staying: Vec<&Task> = sort.unhealthy.iter().filter(stays).copied().collect();
+    most_crowded(&staying, active, replaced)
 }
 
 /// Tasks to replace, of older deployments or on instances that drain (ECS Developer Guide, "Draining Amazon ECS container

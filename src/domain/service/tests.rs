@@ -9,6 +9,7 @@ use crate::domain::task::{Health, StopCode, TaskState};
 
 mod draining;
 mod health;
+mod laws;
 mod lost;
 mod protection;
 mod scale_in;
