@@ -1,7 +1,7 @@
 //! Between a [`TaskReport`] and the status of an `EcsTask`, both ways: what was told is all that an agent remembers.
 
 use jiff::{Timestamp, Unit};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime};
 
 use super::step::{ContainerReport, ContainerStatus, TaskReport};
 use crate::api::bounded::{List, Str};
@@ -61,7 +61,7 @@ pub fn containers_removed(report: &TaskReport) -> Condition {
 /// What was told of a task before.
 #[must_use]
 pub fn read(status: &EcsTaskStatus) -> TaskReport {
-    let at = |time: &Option<Time>| time.as_ref().map(|time| time.0);
+    let at = |time: &Option<MicroTime>| time.as_ref().map(|time| time.0);
     TaskReport {
         state: status
             .last_status
@@ -87,12 +87,13 @@ pub fn read(status: &EcsTaskStatus) -> TaskReport {
     }
 }
 
-fn time(at: Timestamp) -> Option<Time> {
-    // Rounding down: nothing has happened later than it is.
+fn time(at: Timestamp) -> Option<MicroTime> {
+    // As precise as is stored, so that what was written reads back the same. Whole seconds would not do: a task would count
+    // as 40 seconds old when it is 39. Rounding down: nothing has happened later than it is.
     let round = jiff::TimestampRound::new()
-        .smallest(Unit::Second)
+        .smallest(Unit::Microsecond)
         .mode(jiff::RoundMode::Trunc);
-    at.round(round).ok().map(Time)
+    at.round(round).ok().map(MicroTime)
 }
 
 fn container(report: &ContainerReport) -> ContainerJson {

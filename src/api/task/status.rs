@@ -5,7 +5,7 @@
     reason = "KubeSchema writes a pub struct inside a function"
 )]
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime};
 
 use super::{
     Deserialize, JsonSchema, KubeSchema, List, Serialize, StopCode, Str, TransportProtocol,
@@ -34,28 +34,28 @@ pub struct EcsTaskStatus {
     pub container_instance_address: Option<Str<253>>,
     /// When it was accepted, and became PENDING.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub created_at: Option<Time>,
+    pub created_at: Option<MicroTime>,
     /// When the first pull of an image began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pull_started_at: Option<Time>,
+    pub pull_started_at: Option<MicroTime>,
     /// When the last pull of an image ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pull_stopped_at: Option<Time>,
+    pub pull_stopped_at: Option<MicroTime>,
     /// When it became RUNNING.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub started_at: Option<Time>,
+    pub started_at: Option<MicroTime>,
     /// Since when it has been healthy without a break.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub healthy_since: Option<Time>,
+    pub healthy_since: Option<MicroTime>,
     /// When it began to stop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stopping_at: Option<Time>,
+    pub stopping_at: Option<MicroTime>,
     /// When its first essential container stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub execution_stopped_at: Option<Time>,
+    pub execution_stopped_at: Option<MicroTime>,
     /// When it became STOPPED.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stopped_at: Option<Time>,
+    pub stopped_at: Option<MicroTime>,
     /// Who or what ended it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_code: Option<StopCode>,

@@ -126,8 +126,8 @@ async fn write_stopped(
     task: &EcsTask,
     stop: &Stop,
 ) -> Result<(), Error> {
-    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-    let now = Some(Time(context.clock.now()));
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+    let now = Some(MicroTime(context.clock.now()));
     let before = task.status.clone().unwrap_or_default();
     let status = EcsTaskStatus {
         last_status: Some(LastStatus::Stopped),
