@@ -315,3 +315,34 @@ async fn all_tasks_of_a_revision_run_the_image_of_the_first_until_a_deployment_i
         })
         .await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn under_at_most_once_a_lost_task_is_replaced_when_its_node_is_gone_and_not_before() {
+    let scene = Scene::running(&["node-1", "node-2", "node-3"], 3).await;
+    scene
+        .apply(&json!({
+            "apiVersion": "ecs-operator.io/v1alpha1", "kind": "EcsCluster",
+            "metadata": {"name": "default"}, "spec": {
+                "nodes": {"dockerSocketDirectory": "/var/run"}, "allowedNamespaces": {"all": true},
+                "lostAfterSeconds": 60, "disconnectPolicy": "AtMostOnce",
+            },
+        }))
+        .await;
+    scene.silence("node-3");
+    scene.break_node("node-3").await;
+    scene
+        .until("it is told to stop", || scene.running_tasks() == 2)
+        .await;
+    tokio::time::sleep(Duration::from_mins(30)).await;
+    assert_eq!(scene.names().len(), 3, "replaced while it may still run");
+    scene.api.delete("/api/v1/nodes/node-3").await;
+    scene
+        .api
+        .delete("/api/v1/namespaces/ecs-operator-agents/pods/agent-node-3")
+        .await;
+    scene
+        .until("it is replaced", || {
+            scene.places("web").len() == 3 && scene.is_ready("web")
+        })
+        .await;
+}
