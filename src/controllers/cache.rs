@@ -6,7 +6,7 @@
 //!
 //! # Guarantees
 //! Decisions read their own writes: an object that this process wrote is never seen in an older version, and a created
-//! one is never missing.
+//! one is never missing. Whatever may have changed is marked ([`Marks`]).
 //!
 //! # Assumptions
 //! Resource versions of one kind can be compared as numbers (Kubernetes API concepts, "Resource versions").
@@ -17,6 +17,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Resource, ResourceExt};
+
+use super::marks::Marks;
 
 /// Namespace (empty for cluster-scoped kinds) and name.
 pub type Key = (String, String);
@@ -33,6 +35,7 @@ where
 {
     store: Store<K>,
     ours: Mutex<BTreeMap<Key, Ours<K>>>,
+    marks: Option<Arc<Marks>>,
 }
 
 /// What this process did to an object that the watch has not shown yet.
@@ -55,6 +58,15 @@ where
         Self {
             store,
             ours: Mutex::default(),
+            marks: None,
+        }
+    }
+
+    /// A cache that marks whatever changes in it.
+    pub fn marking(store: Store<K>, marks: &Arc<Marks>) -> Self {
+        Self {
+            marks: Some(Arc::clone(marks)),
+            ..Self::new(store)
         }
     }
 
@@ -92,8 +104,10 @@ where
 
     /// Counts an object whose create is about to be sent.
     pub fn reserve(&self, object: K) {
+        let key = key_of(&object);
         self.lock()
-            .insert(key_of(&object), Ours::Reserved(Arc::new(object)));
+            .insert(key.clone(), Ours::Reserved(Arc::new(object)));
+        self.mark(&key);
     }
 
     /// The create of a reserved object came to nothing.
@@ -102,6 +116,8 @@ where
         if matches!(ours.get(key), Some(Ours::Reserved(_))) {
             ours.remove(key);
         }
+        drop(ours);
+        self.mark(key);
     }
 
     /// Takes in the answer to a write. An answer that the watch has overtaken changes nothing.
@@ -120,23 +136,22 @@ where
         if overtaken {
             ours.remove(&key);
         } else if !newer {
-            ours.insert(key, Ours::Written(Arc::new(object)));
+            ours.insert(key.clone(), Ours::Written(Arc::new(object)));
         }
+        drop(ours);
+        self.mark(&key);
     }
 
     /// Takes in that an object is gone by a write of ours.
     pub fn removed(&self, object: &K) {
         let key = key_of(object);
         if self.store.get(&reference(&key)).is_some() {
-            self.lock().insert(
-                key,
-                Ours::Gone {
-                    version: version(object),
-                },
-            );
+            let version = version(object);
+            self.lock().insert(key.clone(), Ours::Gone { version });
         } else {
             self.lock().remove(&key);
         }
+        self.mark(&key);
     }
 
     /// The watch showed this version, or (`deleted`) that the object went with it: what we wrote before is confirmed.
@@ -152,6 +167,8 @@ where
         if confirmed {
             ours.remove(&key);
         }
+        drop(ours);
+        self.mark(&key);
     }
 
     /// Keys of what we wrote and the watch has not shown, before a new list.
@@ -166,6 +183,15 @@ where
     pub fn listed(&self, before: &BTreeSet<Key>) {
         self.lock()
             .retain(|key, ours| matches!(ours, Ours::Reserved(_)) || !before.contains(key));
+        if let Some(marks) = &self.marks {
+            marks.mark_all();
+        }
+    }
+
+    fn mark(&self, key: &Key) {
+        if let Some(marks) = &self.marks {
+            marks.mark(key);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, Ours<K>>> {

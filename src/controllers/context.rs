@@ -52,13 +52,13 @@ pub struct Context {
     /// Who is to look.
     pub queues: Queues,
     /// Parsed task definitions.
-    pub definitions: Definitions,
+    pub definitions: Arc<Definitions>,
     /// Counters.
     pub metrics: Metrics,
     /// Whoever places holds this, from looking at the room to having reserved it.
     pub placing: tokio::sync::Mutex<()>,
     recorder: Recorder,
-    presence: watch::Sender<Option<BTreeMap<String, Presence>>>,
+    presence: watch::Sender<Option<Arc<BTreeMap<String, Presence>>>>,
     backoff: Mutex<BTreeMap<String, u32>>,
     unreported: Mutex<BTreeMap<String, Unreported>>,
     daemon_sets: Mutex<BTreeMap<String, i64>>,
@@ -88,7 +88,7 @@ impl Context {
             client,
             clock,
             settings,
-            definitions: Definitions::default(),
+            definitions: Arc::clone(&world.parsed),
             metrics: Metrics::default(),
             world,
             queues,
@@ -104,12 +104,12 @@ impl Context {
 
     /// What was concluded about each instance when they were last looked at; an instance that is not in it is gone.
     /// Waits for the first look of this leader.
-    pub async fn presence(&self) -> BTreeMap<String, Presence> {
+    pub async fn presence(&self) -> Arc<BTreeMap<String, Presence>> {
         let mut changes = self.presence.subscribe();
         // The sender lives as long as self does.
         match changes.wait_for(Option::is_some).await {
             Ok(known) => known.clone().unwrap_or_default(),
-            Err(_) => BTreeMap::new(),
+            Err(_) => Arc::default(),
         }
     }
 
@@ -133,8 +133,10 @@ impl Context {
     /// Takes in a look at all instances; true when it changed something.
     pub fn set_presence(&self, presence: BTreeMap<String, Presence>) -> bool {
         self.presence.send_if_modified(|known| {
-            let changed = known.as_ref() != Some(&presence);
-            *known = Some(presence);
+            let changed = known.as_deref() != Some(&presence);
+            if changed {
+                *known = Some(Arc::new(presence));
+            }
             changed
         })
     }

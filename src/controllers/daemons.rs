@@ -22,7 +22,7 @@ pub(super) fn is_daemon(service: &EcsService) -> bool {
 }
 
 /// Counts the daemon tasks that are still to come as if they were there.
-pub(super) fn keep_room(context: &Context, room: &mut Room, cluster: &str) {
+pub(super) fn keep_room(context: &Context, room: &mut Room<'_>, cluster: &str) {
     let services = context.world.services.all();
     let daemons = services.iter().filter(|service| {
         is_daemon(service)
@@ -46,13 +46,11 @@ pub(super) fn keep_room(context: &Context, room: &mut Room, cluster: &str) {
             rules: &rules,
         };
         let has_one = instances_with_a_task(context, service);
-        let to_come: Vec<String> = room
-            .eligible(&wish)
-            .into_iter()
-            .map(|instance| instance.name.clone())
-            .filter(|name| !has_one.contains(name))
-            .collect();
-        room.keep(&to_come, &definition.demand());
+        let to_come = room.eligible(&wish, |instance| {
+            (!has_one.contains(instance.name.as_str())).then(|| instance.name.clone())
+        });
+        let uid = service.uid().unwrap_or_default();
+        room.keep(&uid, to_come, &definition.demand());
     }
 }
 
@@ -75,13 +73,14 @@ fn definition(context: &Context, service: &EcsService) -> Option<Arc<TaskDefinit
     context.definitions.get(&context.world, &namespace, &name)
 }
 
-fn instances_with_a_task(context: &Context, service: &EcsService) -> BTreeSet<String> {
+fn instances_with_a_task(context: &Context, service: &EcsService) -> BTreeSet<Arc<str>> {
     let uid = service.uid().unwrap_or_default();
-    let tasks = context.world.tasks.all();
-    tasks
-        .iter()
-        .filter(|task| !task.is_stopped())
-        .filter(|task| task.service().is_some_and(|mine| mine.uid == uid.as_str()))
-        .filter_map(|task| task.instance().map(ToOwned::to_owned))
-        .collect()
+    let world = &context.world;
+    world.ledger.tasks(world, |tasks| {
+        let entries = tasks.of_service(&uid).filter_map(|task| tasks.get(task));
+        entries
+            .filter(|task| !task.stopped)
+            .filter_map(|task| task.instance.clone())
+            .collect()
+    })
 }

@@ -13,6 +13,8 @@ mod daemons;
 pub mod definition;
 mod definitions;
 pub mod instance;
+pub mod ledger;
+pub mod marks;
 pub mod metrics;
 mod placing;
 pub mod queue;

@@ -4,127 +4,122 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use kube::ResourceExt;
 
 use super::context::Context;
-use super::instance::{borrowers, drains, instance_type, zone};
-use crate::api::bounded::{List, Str};
-use crate::api::container_instance::ContainerInstance;
+use super::world::World;
+use crate::api::bounded::List;
 use crate::api::parse;
 use crate::api::task::{self, EcsTask, StopCode};
 use crate::domain::definition::TaskDefinition;
+use crate::domain::fleet::{Entry, TaskName, kept_for};
 use crate::domain::liveness::Presence;
 use crate::domain::placement::{
-    Explanation, Group, Instance, Placement, Request, Rules, ZONE, is_eligible, place,
+    Constraint, Explanation, Group, Instance, Model, Placement, Request, Rules, ZONE,
 };
-use crate::domain::resources::{Capacity, Demand, HostPort};
+use crate::domain::resources::{Demand, HostPort};
 use crate::domain::service::Place;
-use crate::domain::task::TaskState;
 
 /// How long an instance that refused a task, or a port that could not be bound, is passed over.
 const PASSED_OVER: SignedDuration = SignedDuration::from_secs(60);
 
-/// Attribute with the kind of machine that an instance is.
-const INSTANCE_TYPE: &str = "ecs.instance-type";
-
 /// The instances of one cluster, as the placer sees them.
-pub(super) struct Room {
-    instances: Vec<Instance>,
+pub(super) struct Room<'a> {
+    world: &'a World,
+    presence: Arc<BTreeMap<String, Presence>>,
+    cluster: &'a str,
+    /// What room is kept for.
+    kept: Vec<TaskName>,
 }
 
-impl Room {
-    /// Looks at the instances and at all tasks that hold something of them. To be called while holding
-    /// [`Context::placing`].
-    pub(super) async fn observe(context: &Context, cluster: &str) -> Self {
+impl<'a> Room<'a> {
+    /// What there is once the instances were looked at. To be called while holding [`Context::placing`].
+    pub(super) async fn observe(context: &'a Context, cluster: &'a str) -> Self {
         Self::of(context, cluster, &context.presence().await)
     }
 
     /// As [`Self::observe`], with what is known of the instances' presence.
     pub(super) fn of(
-        context: &Context,
-        cluster: &str,
-        presence: &BTreeMap<String, Presence>,
+        context: &'a Context,
+        cluster: &'a str,
+        presence: &Arc<BTreeMap<String, Presence>>,
     ) -> Self {
-        let borrowers = borrowers(context);
-        let mut instances: BTreeMap<String, Instance> = context
-            .world
-            .instances
-            .all()
-            .into_iter()
-            .filter(|instance| instance.spec.cluster == cluster)
-            .filter(|instance| !borrowers.contains_key(&instance.name_any()))
-            .map(|instance| (instance.name_any(), offered(context, &instance, presence)))
-            .collect();
-        for task in context.world.tasks.all() {
-            let Some(instance) = task.instance().and_then(|name| instances.get_mut(name)) else {
-                continue;
-            };
-            if !task.is_stopped() {
-                hold(context, instance, &task);
-            }
-        }
         Self {
-            instances: instances.into_values().collect(),
+            world: &context.world,
+            presence: Arc::clone(presence),
+            cluster,
+            kept: Vec::new(),
         }
     }
 
-    /// Places one task and counts it.
+    /// Asks the model of the cluster: all counts that was written until now.
+    fn ask<T>(&self, ask: impl FnOnce(&mut Model) -> T) -> T {
+        let ledger = &self.world.ledger;
+        ledger.fleet(self.world, &self.presence, |fleet| {
+            ask(fleet.cluster(self.cluster))
+        })
+    }
+
+    /// Places one task. It counts once it is reserved or written.
     ///
     /// # Errors
-    /// Says for each instance why it was not suitable.
+    /// Says what the instances lack.
     pub(super) fn place(
-        &mut self,
+        &self,
         wish: &Wish<'_>,
         at: &Place,
         seed: &str,
         history: &History,
     ) -> Result<Placement, Explanation> {
         wish.request(seed, history, |request| match at {
-            Place::Anywhere => place(&mut self.instances, request),
-            Place::Instance(name) => {
-                let found = self.instances.iter_mut().find(|known| known.name == *name);
-                place(
-                    found.map_or(&mut [], |found| std::slice::from_mut(found)),
-                    request,
-                )
-            }
+            Place::Anywhere => self.ask(|model| model.place(request)),
+            Place::Instance(name) => self.ask(|model| model.place_on(name, request)),
             Place::Zone(zone) => {
-                let elsewhere = self
-                    .instances
-                    .iter()
-                    .filter(|instance| instance.attributes.get(ZONE) != Some(zone))
-                    .map(|instance| instance.name.clone());
-                let excluded = elsewhere.chain(request.excluded.iter().cloned()).collect();
-                let within = Request {
-                    excluded: &excluded,
-                    ..request.clone()
-                };
-                place(&mut self.instances, &within)
+                let within = Constraint::within(ZONE, zone);
+                let mut request = request.clone();
+                request.constraints.push(&within);
+                self.ask(|model| model.place(&request))
             }
         })
     }
 
-    /// Instances on which such tasks may run, whatever they hold now.
-    pub(super) fn eligible(&self, wish: &Wish<'_>) -> Vec<&Instance> {
+    /// Looks at each instance on which such tasks may run, whatever it holds now, in order of the names.
+    pub(super) fn eligible<T: FromIterator<V>, V>(
+        &self,
+        wish: &Wish<'_>,
+        look: impl FnMut(&Instance) -> Option<V>,
+    ) -> T {
         wish.request("", &History::default(), |request| {
-            let instances = self.instances.iter();
-            instances
-                .filter(|instance| is_eligible(instance, request))
-                .collect()
+            self.ask(|model| model.eligible(request).filter_map(look).collect())
         })
     }
 
-    /// Keeps room for one such task on each of these instances.
-    pub(super) fn keep(&mut self, names: &[String], demand: &Demand) {
-        let instances = self.instances.iter_mut();
-        for instance in instances.filter(|instance| names.contains(&instance.name)) {
-            instance.held.take(demand, []);
+    /// Keeps room for one such task of a daemon on each of these instances, for as long as this room is looked at.
+    pub(super) fn keep(&mut self, daemon: &str, names: Vec<String>, demand: &Demand) {
+        let demand = Arc::new(demand.clone());
+        for instance in names {
+            let task = kept_for(daemon, &instance);
+            let entry = Entry::kept(instance.as_str().into(), Arc::clone(&demand));
+            self.enter(&task, Some(entry));
+            self.kept.push(task);
         }
     }
 
-    /// The instance of this name.
-    pub(super) fn instance(&self, name: &str) -> Option<&Instance> {
-        self.instances.iter().find(|known| known.name == name)
+    fn enter(&self, task: &TaskName, entry: Option<Entry>) {
+        let ledger = &self.world.ledger;
+        ledger.fleet(self.world, &self.presence, |fleet| fleet.enter(task, entry));
+    }
+
+    /// Looks at the instance of this name.
+    pub(super) fn instance<T>(&self, name: &str, look: impl FnOnce(Option<&Instance>) -> T) -> T {
+        self.ask(|model| look(model.instance(name)))
+    }
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        for task in &std::mem::take(&mut self.kept) {
+            self.enter(task, None);
+        }
     }
 }
 
@@ -196,79 +191,7 @@ impl History {
     }
 }
 
-fn offered(
-    context: &Context,
-    instance: &ContainerInstance,
-    presence: &BTreeMap<String, Presence>,
-) -> Instance {
-    let name = instance.name_any();
-    let report = instance
-        .status
-        .as_ref()
-        .and_then(|status| status.agent.as_ref());
-    let ready = report
-        .and_then(|report| report.engine.as_ref())
-        .is_some_and(|engine| engine.ready);
-    let resources = report
-        .and_then(|report| report.registered_resources)
-        .unwrap_or_default();
-    Instance {
-        active: drains(context, instance).is_none()
-            && instance.metadata.deletion_timestamp.is_none(),
-        connected: ready && presence.get(&name) == Some(&Presence::Connected),
-        agent_version: report.map_or_else(String::new, |report| report.agent_version.to_string()),
-        registered_at: report
-            .and_then(|report| report.registered_at.as_ref())
-            .map(|time| time.0),
-        attributes: attributes(context, instance),
-        capacity: Capacity {
-            cpu: resources.cpu,
-            memory: resources.memory,
-            pids: resources.pids,
-        },
-        name,
-        ..Instance::default()
-    }
-}
-
-/// What the agent found, what the node says, and over both what people set (`PutAttributes`).
-fn attributes(context: &Context, instance: &ContainerInstance) -> BTreeMap<String, String> {
-    let report = instance
-        .status
-        .as_ref()
-        .and_then(|status| status.agent.as_ref());
-    let text = |(name, value): (&String, &Str<128>)| (name.clone(), value.to_string());
-    let mut attributes: BTreeMap<String, String> = report
-        .iter()
-        .flat_map(|report| &report.attributes)
-        .map(text)
-        .collect();
-    let kind = instance_type(context, instance).map(|kind| (INSTANCE_TYPE, kind));
-    let zone = zone(context, instance).map(|zone| (ZONE, zone));
-    let told = kind.into_iter().chain(zone);
-    attributes.extend(told.map(|(name, value)| (name.to_owned(), value)));
-    attributes.extend(instance.spec.attributes.iter().map(text));
-    attributes
-}
-
-/// A task holds its resources until it is STOPPED. One whose revision is gone still holds its ports.
-fn hold(context: &Context, instance: &mut Instance, task: &EcsTask) {
-    let definition = context.definitions.of_task(&context.world, task);
-    let demand = definition
-        .map(|definition| definition.demand())
-        .unwrap_or_default();
-    instance.held.take(&demand, chosen_ports(task));
-    if task.state() >= TaskState::Running {
-        instance.running += 1;
-    }
-    if task.is_stopping() {
-        instance.groups.add_ending(&task.placement_group());
-    } else {
-        instance.groups.add(&task.placement_group());
-    }
-}
-
-fn chosen_ports(task: &EcsTask) -> impl Iterator<Item = HostPort> {
+pub(super) fn chosen_ports(task: &EcsTask) -> impl Iterator<Item = HostPort> {
     task.spec
         .extensions
         .iter()

@@ -149,9 +149,9 @@ fn revisions_of(world: &World, (namespace, family): &Key) -> Vec<Key> {
 }
 
 fn unbound_tasks(world: &World) -> Vec<Key> {
-    keys_where(&world.tasks.all(), |task| {
-        task.spec.container_instance.is_none() && !task.is_stopped()
-    })
+    world
+        .ledger
+        .tasks(world, |tasks| tasks.unbound().cloned().collect())
 }
 
 fn keys_where<K: ResourceExt>(

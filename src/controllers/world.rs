@@ -16,6 +16,8 @@ use tokio::task::JoinSet;
 use tracing::warn;
 
 use super::cache::Cache;
+use super::definitions::Definitions;
+use super::ledger::Ledger;
 use super::queue::Queue;
 use super::wakes;
 use crate::api::capacity_provider::CapacityProvider;
@@ -50,6 +52,10 @@ pub struct World {
     pub pods: Cache<Pod>,
     /// Daemon sets of the agents' namespace.
     pub daemon_sets: Cache<DaemonSet>,
+    /// Parsed task definitions.
+    pub parsed: Arc<Definitions>,
+    /// What the instances offer and what tasks hold of them.
+    pub ledger: Ledger,
 }
 
 /// Who is to look.
@@ -189,18 +195,21 @@ fn build() -> (World, Writers) {
     let (nodes_store, nodes) = reflector::store();
     let (pods_store, pods) = reflector::store();
     let (daemon_sets_store, daemon_sets) = reflector::store();
+    let ledger = Ledger::default();
     let world = World {
         clusters: Cache::new(clusters_store),
         providers: Cache::new(providers_store),
-        instances: Cache::new(instances_store),
+        instances: Cache::marking(instances_store, &ledger.instances),
         definitions: Cache::new(definitions_store),
-        revisions: Cache::new(revisions_store),
+        revisions: Cache::marking(revisions_store, &ledger.revisions),
         services: Cache::new(services_store),
         service_revisions: Cache::new(service_revisions_store),
-        tasks: Cache::new(tasks_store),
-        nodes: Cache::new(nodes_store),
+        tasks: Cache::marking(tasks_store, &ledger.tasks),
+        nodes: Cache::marking(nodes_store, &ledger.nodes),
         pods: Cache::new(pods_store),
         daemon_sets: Cache::new(daemon_sets_store),
+        parsed: Arc::default(),
+        ledger,
     };
     let writers = Writers {
         clusters,

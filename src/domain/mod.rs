@@ -8,6 +8,7 @@ pub mod definition;
 pub mod engines;
 pub mod events;
 pub mod fields;
+pub mod fleet;
 pub mod ids;
 pub mod liveness;
 pub mod placement;

@@ -3,7 +3,8 @@
 //! The same arithmetic is used by the controller when it places and by the agent when it admits, so that the
 //! two can never disagree (ECS Developer Guide, "Container instance registered resources").
 
-use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// CPU units of one virtual CPU.
 pub const CPU_UNITS_PER_CORE: u32 = 1024;
@@ -43,7 +44,7 @@ pub struct HostPort {
 }
 
 /// What one task takes from its instance.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Demand {
     /// CPU units; 0 always fits.
     pub cpu: u32,
@@ -90,8 +91,8 @@ pub struct Held {
     pub memory: u64,
     /// Process ids.
     pub pids: u64,
-    /// Host ports, chosen or named.
-    pub ports: BTreeSet<HostPort>,
+    /// Host ports, chosen or named, and how many tasks hold each: one that was bound by a person may collide.
+    pub ports: BTreeMap<HostPort, u32>,
 }
 
 impl Held {
@@ -100,8 +101,24 @@ impl Held {
         self.cpu += u64::from(demand.cpu);
         self.memory += u64::from(demand.memory);
         self.pids += u64::from(demand.pids);
-        self.ports.extend(demand.ports.iter().copied());
-        self.ports.extend(chosen);
+        for port in demand.ports.iter().copied().chain(chosen) {
+            *self.ports.entry(port).or_default() += 1;
+        }
+    }
+
+    /// Takes away what [`Held::take`] added.
+    pub fn give_back(&mut self, demand: &Demand, chosen: impl IntoIterator<Item = HostPort>) {
+        self.cpu = self.cpu.saturating_sub(demand.cpu.into());
+        self.memory = self.memory.saturating_sub(demand.memory.into());
+        self.pids = self.pids.saturating_sub(demand.pids.into());
+        for port in demand.ports.iter().copied().chain(chosen) {
+            if let Entry::Occupied(mut holders) = self.ports.entry(port) {
+                *holders.get_mut() -= 1;
+                if *holders.get() == 0 {
+                    holders.remove();
+                }
+            }
+        }
     }
 
     /// The first resource that is short for `demand`, or `None` when it fits.
@@ -123,7 +140,7 @@ impl Held {
 
     /// Whether a task or the instance itself uses this port.
     pub fn is_taken(&self, port: HostPort) -> bool {
-        self.ports.contains(&port)
+        self.ports.contains_key(&port)
             || (port.protocol == Protocol::Tcp && RESERVED_TCP_PORTS.contains(&port.port))
     }
 }

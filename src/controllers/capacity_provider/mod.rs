@@ -128,13 +128,10 @@ fn has_failed(pod: &Pod) -> bool {
 }
 
 fn tasks_on(context: &Context, instance: &str) -> usize {
-    context
-        .world
-        .tasks
-        .all()
-        .iter()
-        .filter(|task| task.instance() == Some(instance) && !task.is_stopped())
-        .count()
+    let world = &context.world;
+    world
+        .ledger
+        .tasks(world, |tasks| tasks.holdings_on(instance).count())
 }
 
 fn is_ready(context: &Context, instance: &str) -> bool {

@@ -114,12 +114,13 @@ fn signs(context: &Context, renewals: &BTreeMap<String, String>) -> BTreeMap<Str
     for instance in context.world.instances.all() {
         names.insert(instance.name_any(), host(context, &instance));
     }
-    for task in context.world.tasks.all() {
-        if let Some(name) = task.instance().filter(|_| !task.is_stopped()) {
-            names
-                .entry(name.to_owned())
-                .or_insert_with(|| nameless_host(context, name));
-        }
+    let world = &context.world;
+    let held: Vec<String> = world.ledger.tasks(world, |tasks| {
+        tasks.holders().map(ToOwned::to_owned).collect()
+    });
+    for name in held {
+        let host = || nameless_host(context, &name);
+        names.entry(name.clone()).or_insert_with(host);
     }
     names
         .into_iter()

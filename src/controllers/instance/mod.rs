@@ -14,7 +14,6 @@ mod look;
 mod report;
 mod sync;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,8 +23,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::context::Context;
+use super::world::World;
 use crate::api::container_instance::{ContainerInstance, InstanceState};
-use crate::domain::engines::{self, Claim};
+use crate::domain::engines::Claim;
 use crate::domain::liveness::Presence;
 use crate::domain::placement;
 
@@ -45,23 +45,20 @@ const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
 const TYPE_LABEL: &str = "node.kubernetes.io/instance-type";
 
 /// Availability zone of an instance: its own attribute of ECS's name, or that of its node.
-pub fn zone(context: &Context, instance: &ContainerInstance) -> Option<String> {
+pub fn zone(world: &World, instance: &ContainerInstance) -> Option<String> {
     let own = instance.spec.attributes.get(placement::ZONE);
     own.map(ToString::to_string)
-        .or_else(|| node_label(context, instance, ZONE_LABEL))
+        .or_else(|| node_label(world, instance, ZONE_LABEL))
 }
 
 /// The kind of machine that an instance's node is, where the node says so.
-pub fn instance_type(context: &Context, instance: &ContainerInstance) -> Option<String> {
-    node_label(context, instance, TYPE_LABEL)
+pub fn instance_type(world: &World, instance: &ContainerInstance) -> Option<String> {
+    node_label(world, instance, TYPE_LABEL)
 }
 
-fn node_label(context: &Context, instance: &ContainerInstance, label: &str) -> Option<String> {
+fn node_label(world: &World, instance: &ContainerInstance, label: &str) -> Option<String> {
     let node = instance.spec.node_name.as_ref()?;
-    let node = context
-        .world
-        .nodes
-        .get(&(String::new(), node.to_string()))?;
+    let node = world.nodes.get(&(String::new(), node.to_string()))?;
     node.labels().get(label).cloned()
 }
 
@@ -75,37 +72,26 @@ pub enum Draining {
 }
 
 /// Whether an instance sheds its tasks, and why.
-pub fn drains(context: &Context, instance: &ContainerInstance) -> Option<Draining> {
+pub fn drains(world: &World, instance: &ContainerInstance) -> Option<Draining> {
     if instance.spec.status == InstanceState::Draining {
         return Some(Draining::Asked);
     }
     let node = instance.spec.node_name.as_ref()?.to_string();
-    let node = context.world.nodes.get(&(String::new(), node))?;
+    let node = world.nodes.get(&(String::new(), node))?;
     let cordoned = node.spec.as_ref()?.unschedulable.unwrap_or(false);
     cordoned.then_some(Draining::Cordoned)
 }
 
-/// The instances whose engine another one owns, with that one's name.
-pub fn borrowers(context: &Context) -> BTreeMap<String, String> {
-    let claims = context
-        .world
-        .instances
-        .all()
-        .into_iter()
-        .filter_map(|instance| {
-            let engine = instance.status.as_ref()?.agent.as_ref()?.engine.as_ref()?;
-            Some(Claim {
-                instance: instance.name_any(),
-                engine: engine.id.as_ref()?.to_string(),
-                boot: engine.boot_id.as_ref()?.to_string(),
-                since: instance
-                    .metadata
-                    .creation_timestamp
-                    .as_ref()
-                    .map(|time| time.0),
-            })
-        });
-    engines::borrowers(claims.collect())
+/// The engine that an instance's agent sees.
+pub(super) fn claim(instance: &ContainerInstance) -> Option<Claim> {
+    let engine = instance.status.as_ref()?.agent.as_ref()?.engine.as_ref()?;
+    let created = instance.metadata.creation_timestamp.as_ref();
+    Some(Claim {
+        instance: instance.name_any(),
+        engine: engine.id.as_ref()?.to_string(),
+        boot: engine.boot_id.as_ref()?.to_string(),
+        since: created.map(|time| time.0),
+    })
 }
 
 /// Whether an instance is there that nobody has heard of yet, or not for a while.

@@ -1,7 +1,5 @@
 //! The controller's half of each instance's status, written when something in it changed.
 
-use std::collections::BTreeMap;
-
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{Api, ResourceExt};
 use serde_json::json;
@@ -11,38 +9,28 @@ use crate::api::bounded::Str;
 use crate::api::conditions::{self, READY, condition};
 use crate::api::container_instance::{ContainerInstance, InstanceControl};
 use crate::controllers::context::Context;
+use crate::controllers::world::World;
 use crate::controllers::writes::{Error, apply_status};
 use crate::domain::liveness::Presence;
-use crate::domain::task::TaskState;
 
 /// Writes what changed.
 pub(super) async fn report(context: &Context) -> Result<(), Error> {
     let presence = context.presence().await;
-    let mut counts: BTreeMap<String, (i32, i32)> = BTreeMap::new();
-    for task in context.world.tasks.all() {
-        let Some(name) = task.instance().filter(|_| !task.is_stopped()) else {
-            continue;
-        };
-        let count = counts.entry(name.to_owned()).or_default();
-        if task.state() >= TaskState::Running {
-            count.0 += 1;
-        } else {
-            count.1 += 1;
-        }
-    }
-    let borrowers = super::borrowers(context);
+    let world = &context.world;
     let api: Api<ContainerInstance> = Api::all(context.client.clone());
-    for instance in context.world.instances.all() {
+    for instance in world.instances.all() {
         let name = instance.name_any();
-        let presence = presence
-            .get(&name)
-            .copied()
-            .unwrap_or(Presence::Disconnected);
-        let (running, pending) = counts.get(&name).copied().unwrap_or_default();
+        let owner = world.ledger.fleet(world, &presence, |fleet| {
+            fleet.lender(&name).map(ToOwned::to_owned)
+        });
+        let (running, pending) = counts(world, &name);
         let facts = Facts {
-            presence,
-            owner: borrowers.get(&name),
-            draining: drains(context, &instance),
+            presence: presence
+                .get(&name)
+                .copied()
+                .unwrap_or(Presence::Disconnected),
+            owner,
+            draining: drains(world, &instance),
             running,
             pending,
         };
@@ -57,7 +45,7 @@ pub(super) async fn report(context: &Context) -> Result<(), Error> {
         tell(context, &instance, before.as_ref(), &control).await;
         apply_status(
             &api,
-            &context.world.instances,
+            &world.instances,
             &instance,
             &json!({"control": control}),
         )
@@ -66,11 +54,23 @@ pub(super) async fn report(context: &Context) -> Result<(), Error> {
     Ok(())
 }
 
+/// How many tasks of an instance run, and how many are to.
+fn counts(world: &World, instance: &str) -> (i32, i32) {
+    world.ledger.tasks(world, |tasks| {
+        let count = |running: bool| {
+            let holdings = tasks.holdings_on(instance);
+            let count = holdings.filter(|task| task.running == running).count();
+            i32::try_from(count).unwrap_or(i32::MAX)
+        };
+        (count(true), count(false))
+    })
+}
+
 /// What is known of an instance besides its object.
-struct Facts<'a> {
+struct Facts {
     presence: Presence,
     /// The instance that owns its engine, where that is another one.
-    owner: Option<&'a String>,
+    owner: Option<String>,
     draining: Option<Draining>,
     running: i32,
     pending: i32,
@@ -79,7 +79,7 @@ struct Facts<'a> {
 fn control(
     instance: &ContainerInstance,
     before: Option<&InstanceControl>,
-    facts: &Facts<'_>,
+    facts: &Facts,
     context: &Context,
 ) -> InstanceControl {
     let (ready, reason, message) = verdict(instance, facts);
@@ -110,7 +110,7 @@ fn control(
 }
 
 /// Whether the instance takes tasks, and why not.
-fn verdict(instance: &ContainerInstance, facts: &Facts<'_>) -> (bool, &'static str, String) {
+fn verdict(instance: &ContainerInstance, facts: &Facts) -> (bool, &'static str, String) {
     let report = instance
         .status
         .as_ref()
@@ -142,7 +142,7 @@ fn verdict(instance: &ContainerInstance, facts: &Facts<'_>) -> (bool, &'static s
                     .map_or("its Docker Engine does not answer", |text| text.as_str());
                 said(false, "EngineNotReady", message)
             }
-            Some(_) if let Some(owner) = facts.owner => said(
+            Some(_) if let Some(owner) = &facts.owner => said(
                 false,
                 "EngineShared",
                 &format!(

@@ -1,7 +1,7 @@
 //! The instances as a service's planner needs to know them: where daemon tasks belong, which zones are to be even, and
 //! what the placement strategy sees of the place of each task.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kube::ResourceExt;
@@ -12,6 +12,7 @@ use crate::api::shapes::AvailabilityZoneRebalancing;
 use crate::api::task::EcsTask;
 use crate::controllers::context::Context;
 use crate::controllers::daemons::is_daemon;
+use crate::controllers::ledger::tasks_named;
 use crate::controllers::placing::{Room, Wish};
 use crate::domain::ids;
 use crate::domain::liveness::Presence;
@@ -22,15 +23,15 @@ use crate::domain::service::{DaemonInstance, Mark, Scheduling};
 pub(super) struct Ground<'a> {
     service: &'a EcsService,
     rules: &'a Rules,
-    room: Room,
+    room: Room<'a>,
 }
 
 impl<'a> Ground<'a> {
     pub(super) fn of(
-        context: &Context,
+        context: &'a Context,
         service: &'a EcsService,
         rules: &'a Rules,
-        presence: &BTreeMap<String, Presence>,
+        presence: &Arc<BTreeMap<String, Presence>>,
     ) -> Self {
         Self {
             service,
@@ -43,36 +44,36 @@ impl<'a> Ground<'a> {
     pub(super) fn scheduling(&self, context: &Context, wanted: &Runnable) -> Scheduling {
         let namespace = self.service.namespace().unwrap_or_default();
         let group = Group::of_service(&namespace, &self.service.name_any());
-        let eligible = || {
-            self.room.eligible(&Wish {
-                definition: &wanted.definition,
-                group: &group,
-                rules: self.rules,
-            })
+        let wish = Wish {
+            definition: &wanted.definition,
+            group: &group,
+            rules: self.rules,
         };
         if is_daemon(self.service) {
-            let instances = eligible().into_iter();
-            let instances = instances.filter_map(|instance| daemon_instance(context, instance));
+            let daemon = |instance: &Instance| daemon_instance(context, instance);
             return Scheduling::Daemon {
-                instances: instances.collect(),
+                instances: self.room.eligible(&wish, daemon),
             };
         }
         if !keeps_zones_even(self.service, self.rules) {
             return Scheduling::default();
         }
-        let zones: BTreeSet<&String> = eligible()
-            .into_iter()
-            .filter(|instance| instance.active && instance.connected)
-            .filter_map(|instance| instance.attributes.get(ZONE))
-            .collect();
+        let zone = |instance: &Instance| {
+            let open = instance.active && instance.connected;
+            instance.attributes.get(ZONE).filter(|_| open).cloned()
+        };
         Scheduling::Replica {
-            zones: zones.into_iter().cloned().collect(),
+            zones: self.room.eligible(&wish, zone),
         }
     }
 
     /// What each rule of the strategy sees of a place; without one the zone counts and then the instance.
     pub(super) fn marks(&self, instance: &str, task: &str) -> Vec<Mark> {
-        let known = self.room.instance(instance);
+        self.room
+            .instance(instance, |known| self.marks_of(known, instance, task))
+    }
+
+    fn marks_of(&self, known: Option<&Instance>, instance: &str, task: &str) -> Vec<Mark> {
         let attribute = |name: &str| known.and_then(|known| known.attributes.get(name).cloned());
         if self.rules.strategies.is_empty() {
             return vec![
@@ -123,9 +124,12 @@ pub(super) fn has_replicas(context: &Context, instance: &str) -> bool {
         let service = context.world.services.get(&key);
         !service.is_some_and(|service| is_daemon(&service))
     };
-    let tasks = context.world.tasks.all();
+    let world = &context.world;
+    let tasks = world
+        .ledger
+        .tasks(world, |tasks| tasks_named(world, tasks.on(instance)));
     tasks
         .iter()
-        .filter(|task| task.instance() == Some(instance) && !task.is_stopped())
+        .filter(|task| !task.is_stopped())
         .any(of_a_replica_service)
 }

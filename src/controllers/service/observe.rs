@@ -18,6 +18,7 @@ use crate::controllers::context::Context;
 use crate::controllers::daemons::is_daemon;
 use crate::controllers::definitions::Definitions;
 use crate::controllers::instance::{drains, zone};
+use crate::controllers::ledger::tasks_named;
 use crate::domain::definition::TaskDefinition;
 use crate::domain::definition::rules::Problem;
 use crate::domain::events;
@@ -95,7 +96,7 @@ impl Obstacle {
 pub(super) fn observe(
     context: &Context,
     service: &EcsService,
-    presence: &BTreeMap<String, Presence>,
+    presence: &Arc<BTreeMap<String, Presence>>,
 ) -> Result<Scene, Obstacle> {
     let refused = parse::refused(Body::CreateService, &service.spec);
     if !refused.is_empty() {
@@ -130,6 +131,7 @@ pub(super) fn observe(
             })
         })
         .collect();
+    drop(ground);
     Ok(Scene {
         scheduling,
         draining_waits_for_protected: cluster.spec.draining_protected_tasks
@@ -150,15 +152,14 @@ fn invalid(problems: Vec<Problem>) -> Obstacle {
 
 /// The tasks that the controller made for this very service, by name.
 pub(super) fn tasks_of(context: &Context, service: &EcsService) -> BTreeMap<String, Arc<EcsTask>> {
-    let (namespace, uid) = (service.namespace(), service.uid());
-    context
-        .world
-        .tasks
-        .all()
+    let (namespace, uid) = (service.namespace(), service.uid().unwrap_or_default());
+    let world = &context.world;
+    let tasks = world
+        .ledger
+        .tasks(world, |tasks| tasks_named(world, tasks.of_service(&uid)));
+    tasks
         .into_iter()
-        .filter(|task| {
-            task.namespace() == namespace && uid.is_some() && service_uid(task) == uid.as_deref()
-        })
+        .filter(|task| task.namespace() == namespace && service_uid(task) == Some(&uid))
         .map(|task| (task.name_any(), task))
         .collect()
 }
@@ -259,8 +260,8 @@ fn snapshot(
         protected_until: task.protected_until(),
         draining: object
             .as_ref()
-            .is_some_and(|instance| drains(context, instance).is_some()),
-        zone: object.and_then(|instance| zone(context, &instance)),
+            .is_some_and(|instance| drains(&context.world, instance).is_some()),
+        zone: object.and_then(|instance| zone(&context.world, &instance)),
         presence: match (known, policy) {
             (Presence::Lost, DisconnectPolicy::Wait) => Presence::Disconnected,
             (known, _) => known,

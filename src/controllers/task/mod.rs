@@ -58,7 +58,7 @@ pub async fn reconcile(task: Arc<EcsTask>, context: Arc<Context>) -> Result<Acti
     if task.is_stopped() && !deleting {
         return retire::collect(&context, &api, &task).await;
     }
-    let presence = context.presence_in(&context.presence().await, instance);
+    let presence = context.presence_in(&*context.presence().await, instance);
     if deleting && (presence >= lets_go_at(&context, &task) || has_no_containers(&task)) {
         // What may still run on a lost instance ends when its agent is back: it removes containers without a task.
         set_finalizer(

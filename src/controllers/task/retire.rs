@@ -9,8 +9,9 @@ use kube::runtime::controller::Action;
 use kube::{Api, ResourceExt};
 
 use crate::api::service::{DeploymentStatus, EcsService, RolloutState};
-use crate::api::task::EcsTask;
+use crate::api::task::{EcsTask, TaskService};
 use crate::controllers::context::Context;
+use crate::controllers::ledger::tasks_named;
 use crate::controllers::writes::{Error, delete};
 
 /// Deletes a stopped task whose time is over, or says when it will be.
@@ -68,14 +69,17 @@ fn is_newest_attempt(context: &Context, task: &EcsTask) -> bool {
     let Some(mine) = task.service() else {
         return false;
     };
+    let world = &context.world;
+    let tasks = world.ledger.tasks(world, |tasks| {
+        tasks_named(world, tasks.of_service(&mine.uid))
+    });
+    let of_slot = |other: &TaskService| {
+        other.uid == mine.uid && other.deployment == mine.deployment && other.slot == mine.slot
+    };
     deployment_of(context, task).is_some()
-        && !context.world.tasks.all().iter().any(|other| {
-            other.namespace() == task.namespace()
-                && other.service().is_some_and(|other| {
-                    other.uid == mine.uid
-                        && other.deployment == mine.deployment
-                        && other.slot == mine.slot
-                        && other.attempt > mine.attempt
-                })
-        })
+        && !tasks
+            .iter()
+            .filter(|other| other.namespace() == task.namespace())
+            .filter_map(|other| other.service())
+            .any(|other| of_slot(other) && other.attempt > mine.attempt)
 }

@@ -2,13 +2,13 @@
 //! finds no instance that meets all of them is not placed.
 
 use super::{Group, Instance, Unsuitable};
-use crate::domain::query::{Expression, Facts};
+use crate::domain::query::{Condition, Expression, Facts, Match, Sense, Test, With};
 
 /// Constraints that one task may have, those of its definition included (ECS API Reference, `CreateService`).
 pub const MAXIMUM_CONSTRAINTS: usize = 10;
 
 /// One rule.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Constraint {
     /// No two tasks of a group on one instance.
     DistinctInstance,
@@ -17,6 +17,24 @@ pub enum Constraint {
 }
 
 impl Constraint {
+    /// The instance has this value of an attribute.
+    pub fn within(attribute: &str, value: &str) -> Self {
+        let wanted = Match {
+            sense: Sense::Is,
+            with: With::Value(value.to_owned()),
+        };
+        let condition = Condition::Attribute(attribute.to_owned(), Test::Match(wanted));
+        Self::MemberOf(Expression::Is(condition))
+    }
+
+    /// Whether an instance meets the rule, or not, for as long as only its tasks change.
+    pub(super) fn is_lasting(&self) -> bool {
+        match self {
+            Self::DistinctInstance => false,
+            Self::MemberOf(expression) => expression.is_lasting(),
+        }
+    }
+
     /// Why `instance` does not meet the rule for a task of `group`, or `None`.
     pub(super) fn broken_by(&self, instance: &Instance, group: &Group) -> Option<Unsuitable> {
         match self {

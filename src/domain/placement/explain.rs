@@ -1,5 +1,6 @@
 //! Why a task found no instance, in ECS's words.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -77,34 +78,42 @@ impl From<Shortage> for Unsuitable {
     }
 }
 
-/// For each instance why it could not take a task. Its text is the tail of ECS's service event.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Why no instance could take a task. Its text is the tail of ECS's service event. However many instances there are, it
+/// names one of them, and counts the others by what they lack.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Explanation {
-    /// By name of the instance.
-    pub instances: Vec<(String, Unsuitable)>,
+    closest: Option<(String, Unsuitable)>,
+    counts: BTreeMap<Unsuitable, usize>,
+}
+
+impl<'a> FromIterator<(&'a str, Unsuitable)> for Explanation {
+    fn from_iter<I: IntoIterator<Item = (&'a str, Unsuitable)>>(instances: I) -> Self {
+        let mut counts = BTreeMap::new();
+        let closest = instances
+            .into_iter()
+            .inspect(|(_, why)| *counts.entry(*why).or_default() += 1)
+            .max_by_key(|(name, why)| (*why, Reverse(*name)))
+            .map(|(name, why)| (name.to_owned(), why));
+        Self { closest, counts }
+    }
 }
 
 impl Explanation {
-    pub(super) fn new(mut instances: Vec<(String, Unsuitable)>) -> Self {
-        instances.sort();
-        Self { instances }
-    }
-
     /// The instance that came closest, and what it lacks.
     pub fn closest(&self) -> Option<(&str, Unsuitable)> {
-        self.instances
-            .iter()
-            .max_by(|(a, why_a), (b, why_b)| why_a.cmp(why_b).then_with(|| b.cmp(a)))
-            .map(|(name, why)| (name.as_str(), *why))
+        let closest = self.closest.as_ref();
+        closest.map(|(name, why)| (name.as_str(), *why))
     }
 
     /// How many instances lack what.
     pub fn counts(&self) -> BTreeMap<&'static str, usize> {
-        let mut counts = BTreeMap::new();
-        for (_, why) in &self.instances {
-            *counts.entry(why.code()).or_default() += 1;
-        }
-        counts
+        let counts = self.counts.iter();
+        counts.map(|(why, count)| (why.code(), *count)).collect()
+    }
+
+    /// How many instances were asked.
+    pub fn instances(&self) -> usize {
+        self.counts.values().sum()
     }
 }
 
@@ -126,7 +135,7 @@ impl fmt::Display for Explanation {
         write!(
             f,
             " Of {} instances: {}.",
-            self.instances.len(),
+            self.instances(),
             counts.join(", ")
         )
     }

@@ -1,10 +1,12 @@
 //! Task groups, and how many tasks of each an instance has.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::Arc;
 
 /// The tasks that are kept distinct and spread together (ECS Developer Guide, "Group related tasks"). Namespaces share
 /// clusters here, so a group is one of its namespace.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Group {
     /// Namespace of the tasks.
     pub namespace: String,
@@ -30,58 +32,95 @@ impl Group {
     }
 }
 
-/// How many tasks of each group an instance has. Constraints see all whose containers are not gone; strategies count
-/// those that are to stay.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Groups(BTreeMap<String, BTreeMap<String, Count>>);
-
+/// Tasks of one group. Constraints see all whose containers are not gone; strategies count those that are to stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Count {
+pub(super) struct Count {
+    pub(super) staying: u32,
+    /// They were told to stop, and their containers are not gone yet.
+    pub(super) ending: u32,
+}
+
+impl Count {
+    pub(super) fn add(&mut self, ending: bool) {
+        *self.of(ending) += 1;
+    }
+
+    /// Says whether none is left.
+    pub(super) fn remove(&mut self, ending: bool) -> bool {
+        let count = self.of(ending);
+        *count = count.saturating_sub(1);
+        *self == Self::default()
+    }
+
+    fn of(&mut self, ending: bool) -> &mut u32 {
+        if ending {
+            &mut self.ending
+        } else {
+            &mut self.staying
+        }
+    }
+}
+
+/// How many tasks of each group an instance has.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Groups {
+    counts: BTreeMap<Arc<Group>, Count>,
     staying: u32,
-    ending: u32,
 }
 
 impl Groups {
     /// Counts a task that is to stay.
-    pub fn add(&mut self, group: &Group) {
-        self.count(group).staying += 1;
+    pub fn add(&mut self, group: impl Into<Arc<Group>>) {
+        self.staying += 1;
+        self.counts.entry(group.into()).or_default().add(false);
     }
 
     /// Counts a task that was told to stop and whose containers are not gone yet.
-    pub fn add_ending(&mut self, group: &Group) {
-        self.count(group).ending += 1;
+    pub fn add_ending(&mut self, group: impl Into<Arc<Group>>) {
+        self.counts.entry(group.into()).or_default().add(true);
     }
 
-    fn count(&mut self, group: &Group) -> &mut Count {
-        let groups = self.0.entry(group.namespace.clone()).or_default();
-        groups.entry(group.name.clone()).or_default()
+    /// Takes away a task that [`Groups::add`] or, if it is `ending`, [`Groups::add_ending`] counted.
+    pub fn remove(&mut self, group: impl Into<Arc<Group>>, ending: bool) {
+        if let Entry::Occupied(mut count) = self.counts.entry(group.into()) {
+            if !ending {
+                self.staying = self.staying.saturating_sub(1);
+            }
+            if count.get_mut().remove(ending) {
+                count.remove();
+            }
+        }
     }
 
     /// Tasks of a group that are to stay.
     pub fn staying(&self, group: &Group) -> u32 {
-        self.find(group).map_or(0, |count| count.staying)
+        self.counts.get(group).map_or(0, |count| count.staying)
     }
 
     /// Whether there is a task of a group, to stay or not.
     pub fn has(&self, group: &Group) -> bool {
-        self.find(group).is_some()
-    }
-
-    fn find(&self, group: &Group) -> Option<&Count> {
-        self.0.get(&group.namespace)?.get(&group.name)
+        self.counts.contains_key(group)
     }
 
     /// Names of the groups of a namespace.
-    pub fn names<'a>(&'a self, namespace: &str) -> impl Iterator<Item = &'a str> + use<'a> {
-        let groups = self.0.get(namespace);
-        groups
-            .into_iter()
-            .flat_map(|groups| groups.keys().map(String::as_str))
+    pub fn names<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = &'a str> {
+        let first = Group {
+            namespace: namespace.to_owned(),
+            name: String::new(),
+        };
+        self.counts
+            .range::<Group, _>(first..)
+            .map(|(group, _)| &**group)
+            .take_while(move |group| group.namespace == namespace)
+            .map(|group| group.name.as_str())
     }
 
     /// All tasks that are to stay.
-    pub fn total(&self) -> u32 {
-        let groups = self.0.values().flat_map(BTreeMap::values);
-        groups.map(|count| count.staying).sum()
+    pub const fn total(&self) -> u32 {
+        self.staying
+    }
+
+    pub(super) fn counts(&self) -> impl Iterator<Item = (&Arc<Group>, Count)> {
+        self.counts.iter().map(|(group, count)| (group, *count))
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use super::Instance;
 use crate::domain::resources::{Demand, Held, HostPort};
 
 /// The ports that tasks without a fixed one get: the dynamic range that ECS documents for instances whose own one is not
@@ -18,28 +17,22 @@ fn range() -> impl Iterator<Item = u16> {
     (FIRST..=*RANGE.end()).chain((*RANGE.start()..FIRST).rev())
 }
 
-/// Dynamic ports that any instance uses, so that few distinct ports serve many tasks.
-pub(super) fn in_use(instances: &[Instance]) -> BTreeSet<HostPort> {
-    instances
-        .iter()
-        .flat_map(|instance| &instance.held.ports)
-        .filter(|port| RANGE.contains(&port.port))
-        .copied()
-        .collect()
+/// Whether such a port can be chosen for a task.
+pub(super) fn is_dynamic(port: HostPort) -> bool {
+    RANGE.contains(&port.port)
 }
 
-/// One free port for each of the demand's dynamic ones: first among `preferred`, then the next free one.
+/// One free port for each of the demand's dynamic ones: first among `preferred`, in their order, then the next free one.
 pub(super) fn choose(
     held: &Held,
     demand: &Demand,
-    preferred: &BTreeSet<HostPort>,
+    preferred: impl Iterator<Item = HostPort> + Clone,
     unusable: &BTreeSet<HostPort>,
 ) -> Option<Vec<HostPort>> {
     let mut chosen: Vec<HostPort> = Vec::new();
     for protocol in &demand.dynamic_ports {
         let mut candidates = preferred
-            .iter()
-            .copied()
+            .clone()
             .filter(|port| port.protocol == *protocol)
             .chain(range().map(|port| HostPort {
                 protocol: *protocol,

@@ -3,13 +3,12 @@
 //!
 //! Each one narrows the instances to those that it likes best, and the next one chooses among these. Example: two
 //! instances in zone a, one in zone b, and a task of the service in each zone; `spread` over zones leaves all three, and
-//! `binpack` on memory then takes the fullest of them.
+//! `binpack` on memory then takes the fullest of them. Where the strategies leave several, the one with the fewest tasks
+//! is taken, of the group before of all, and then the first by name: the same world always gives the same answer.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
-use sha2::{Digest, Sha256};
-
-use super::{Group, Instance, Request};
+use super::Instance;
 use crate::domain::query;
 
 /// Rules that a service or a task may have (ECS API Reference, `CreateService`).
@@ -84,98 +83,25 @@ impl Packed {
     }
 }
 
-/// A suitable instance and its place in the list of all.
-pub(super) type Candidate<'a> = (usize, &'a Instance);
-
-/// The preferred one of `suitable`. Without strategies tasks are spread over zones and then over instances ("Default
-/// placement strategy"). Where the strategies leave several, the one with the fewest tasks is taken, of the group before
-/// of all, and then the first by name: the same world always gives the same answer.
-pub(super) fn best(
-    suitable: &[Candidate<'_>],
-    instances: &[Instance],
-    request: &Request<'_>,
-) -> Option<usize> {
-    let defaults = [
-        Strategy::Spread(Spread::Attribute(ZONE.to_owned())),
-        Strategy::Spread(Spread::Instance),
-    ];
-    let strategies = match request.strategies {
-        [] => &defaults[..],
-        given => given,
-    };
-    let mut left = suitable.to_vec();
-    for strategy in strategies {
-        left = strategy.narrow(left, instances, request);
-    }
-    left.into_iter()
-        .min_by_key(|(_, instance)| {
-            let groups = &instance.groups;
-            (
-                groups.staying(request.group),
-                groups.total(),
-                &instance.name,
-            )
-        })
-        .map(|(index, _)| index)
-}
-
-impl Strategy {
-    fn narrow<'a>(
-        &self,
-        candidates: Vec<Candidate<'a>>,
-        instances: &[Instance],
-        request: &Request<'_>,
-    ) -> Vec<Candidate<'a>> {
-        match self {
-            Self::Random => drawn(candidates, request.seed),
-            Self::Spread(Spread::Instance) => least(candidates, |instance| {
-                instance.groups.staying(request.group)
-            }),
-            Self::Spread(Spread::Attribute(name)) => {
-                let tasks = tasks_by_value(name, instances, request.group);
-                least(candidates, |instance| {
-                    tasks.get(&instance.attributes.get(name)).copied()
-                })
-            }
-            Self::Binpack(packed) => least(candidates, |instance| packed.left(instance)),
-        }
+/// The strategies that a request is placed by. Without any, tasks are spread over zones and then over instances
+/// ("Default placement strategy").
+pub(super) fn or_default(given: &[Strategy]) -> Cow<'_, [Strategy]> {
+    if given.is_empty() {
+        Cow::Owned(vec![
+            Strategy::Spread(Spread::Attribute(ZONE.to_owned())),
+            Strategy::Spread(Spread::Instance),
+        ])
+    } else {
+        Cow::Borrowed(given)
     }
 }
 
-/// Those with the lowest measure.
-fn least<M: Ord + Copy>(
-    candidates: Vec<Candidate<'_>>,
-    measure: impl Fn(&Instance) -> M,
-) -> Vec<Candidate<'_>> {
-    let lowest = candidates
-        .iter()
-        .map(|(_, instance)| measure(instance))
-        .min();
-    let mut left = candidates;
-    left.retain(|(_, instance)| Some(measure(instance)) == lowest);
-    left
-}
-
-/// Tasks of the group for each value, on all instances whether suitable or not.
-fn tasks_by_value<'a>(
-    attribute: &str,
-    instances: &'a [Instance],
-    group: &Group,
-) -> BTreeMap<Option<&'a String>, u64> {
-    let mut tasks = BTreeMap::new();
-    for instance in instances {
-        let count = u64::from(instance.groups.staying(group));
-        *tasks.entry(instance.attributes.get(attribute)).or_default() += count;
-    }
-    tasks
-}
-
-/// One of them, decided by the seed and the instances' names alone.
-fn drawn<'a>(candidates: Vec<Candidate<'a>>, seed: &str) -> Vec<Candidate<'a>> {
-    let lot = |instance: &Instance| Sha256::digest(format!("{seed}/{}", instance.name));
-    candidates
-        .into_iter()
-        .min_by_key(|(_, instance)| lot(instance))
-        .into_iter()
-        .collect()
+/// What decides which instance `random` takes: the one whose lot is the lowest. Seed and name give it together, so that
+/// a seed draws the same instance for as long as that one is suitable.
+pub(super) const fn lot(seed: u64, name: u64) -> u64 {
+    // The finalizer of SplitMix64, which spreads every bit of its argument over all of the result.
+    let mixed = (seed ^ name).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
 }

@@ -35,7 +35,7 @@ pub const MAXIMUM_LENGTH: usize = 2000;
 pub const MAXIMUM_DEPTH: usize = 32;
 
 /// A text of the language, read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Expression {
     /// At least one holds: two or more, joined by `or`.
     Any(Vec<Self>),
@@ -48,7 +48,7 @@ pub enum Expression {
 }
 
 /// A subject, an operator that the subject has, and the argument.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Condition {
     /// `agentConnected`: `true` or `false`.
     AgentConnected(Match),
@@ -67,7 +67,7 @@ pub enum Condition {
 }
 
 /// What is asked of an attribute.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Test {
     /// The instance has it.
     Exists,
@@ -80,7 +80,7 @@ pub enum Test {
 }
 
 /// Whether a text is one of those that are looked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Match {
     /// Whether it should be.
     pub sense: Sense,
@@ -89,7 +89,7 @@ pub struct Match {
 }
 
 /// Whether something should hold or not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Sense {
     /// It should.
     Is,
@@ -98,7 +98,7 @@ pub enum Sense {
 }
 
 /// What a text is held against.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum With {
     /// `==` and `!=`
     Value(String),
@@ -109,7 +109,7 @@ pub enum With {
 }
 
 /// How two values of one kind compare.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Comparison {
     /// `==`
     Equals,
@@ -120,7 +120,7 @@ pub enum Comparison {
 }
 
 /// How one value lies to another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Order {
     /// `>`
     Greater,
@@ -130,6 +130,24 @@ pub enum Order {
     Less,
     /// `<=`
     LessOrEqual,
+}
+
+impl Expression {
+    /// Whether the answer for an instance stays the same while only its tasks change.
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            Self::Any(parts) | Self::All(parts) => parts.iter().all(Self::is_lasting),
+            Self::Not(inner) => inner.is_lasting(),
+            Self::Is(Condition::RunningTasksCount(..) | Condition::TaskGroup(_)) => false,
+            Self::Is(
+                Condition::AgentConnected(_)
+                | Condition::AgentVersion(..)
+                | Condition::Ec2InstanceId(_)
+                | Condition::RegisteredAt(..)
+                | Condition::Attribute(..),
+            ) => true,
+        }
+    }
 }
 
 /// Whether `name` can be the name of an attribute (ECS API Reference, `Attribute`).

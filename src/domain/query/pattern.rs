@@ -1,5 +1,7 @@
 //! Regular expressions that cannot run away: their time grows with the text, and their size is bounded.
 
+use std::hash::{Hash, Hasher};
+
 use regex::bytes::{Regex, RegexBuilder};
 
 /// Largest compiled pattern, in bytes.
@@ -50,6 +52,12 @@ fn compile(text: &str) -> Result<Regex, String> {
             let last = error.lines().last().unwrap_or_default();
             last.trim_start_matches("error: ").to_owned()
         })
+}
+
+impl Hash for Pattern {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
 }
 
 impl PartialEq for Pattern {

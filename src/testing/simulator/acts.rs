@@ -13,7 +13,7 @@ use crate::agent::step::TaskReport;
 use crate::domain::events;
 use crate::domain::ids;
 use crate::domain::liveness::Presence;
-use crate::domain::placement::{Group, Request, place};
+use crate::domain::placement::{Group, Model, Request};
 use crate::domain::service::{Plan, Start};
 use crate::domain::task::{Stop, StopCode, TaskState};
 
@@ -120,7 +120,7 @@ impl Replica {
         let held = |task: &TaskObject| {
             !task.is_ending() || cluster.mutation != Mutation::FreeAtStopRequest
         };
-        let mut instances = placeable(&self.view, &self.verdict, cluster.catalog, held);
+        let instances = placeable(&self.view, &self.verdict, cluster.catalog, held);
         let excluded: BTreeSet<String> = self
             .view
             .tasks()
@@ -143,7 +143,7 @@ impl Replica {
             excluded: &excluded,
             unusable: &BTreeMap::new(),
         };
-        let Ok(placement) = place(&mut instances, &request) else {
+        let Ok(placement) = instances.into_iter().collect::<Model>().place(&request) else {
             return Err(Failure::Missing);
         };
         let name = ids::service_task_name(

@@ -101,7 +101,7 @@ pub(super) fn placeable(
             instance
                 .held
                 .take(&demand, task.dynamic_ports.iter().copied());
-            instance.groups.add(&Group::of_service("", &task.service));
+            instance.groups.add(Group::of_service("", &task.service));
         }
     }
     instances

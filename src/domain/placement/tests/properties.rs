@@ -85,7 +85,7 @@ proptest! {
                     prop_assert!(taken.connected);
                 }
                 Err(explanation) => {
-                    prop_assert_eq!(explanation.instances.len(), world.len());
+                    prop_assert_eq!(explanation.instances(), world.len());
                     prop_assert_eq!(&before, &world);
                 }
             }
