@@ -77,18 +77,18 @@ pub struct Queues {
     pub instances: Queue,
 }
 
-struct Writers {
-    clusters: Writer<EcsCluster>,
-    providers: Writer<CapacityProvider>,
-    instances: Writer<ContainerInstance>,
-    definitions: Writer<TaskDefinition>,
-    revisions: Writer<TaskDefinitionRevision>,
-    services: Writer<EcsService>,
-    service_revisions: Writer<EcsServiceRevision>,
-    tasks: Writer<EcsTask>,
-    nodes: Writer<Node>,
-    pods: Writer<Pod>,
-    daemon_sets: Writer<DaemonSet>,
+pub(super) struct Writers {
+    pub(super) clusters: Writer<EcsCluster>,
+    pub(super) providers: Writer<CapacityProvider>,
+    pub(super) instances: Writer<ContainerInstance>,
+    pub(super) definitions: Writer<TaskDefinition>,
+    pub(super) revisions: Writer<TaskDefinitionRevision>,
+    pub(super) services: Writer<EcsService>,
+    pub(super) service_revisions: Writer<EcsServiceRevision>,
+    pub(super) tasks: Writer<EcsTask>,
+    pub(super) nodes: Writer<Node>,
+    pub(super) pods: Writer<Pod>,
+    pub(super) daemon_sets: Writer<DaemonSet>,
 }
 
 /// Builds the caches and the watches that fill them; the watches run in `watches` for as long as the process leads.
@@ -183,7 +183,7 @@ pub fn watch(
     world
 }
 
-fn build() -> (World, Writers) {
+pub(super) fn build() -> (World, Writers) {
     let (clusters_store, clusters) = reflector::store();
     let (providers_store, providers) = reflector::store();
     let (instances_store, instances) = reflector::store();

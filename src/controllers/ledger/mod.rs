@@ -22,6 +22,7 @@ use self::read::{Common, entry, offer};
 use super::cache::{Key, key_of};
 use super::marks::Marks;
 use super::world::World;
+use crate::api::task::EcsTask;
 use crate::domain::fleet::{Entries, Fleet};
 use crate::domain::liveness::Presence;
 
@@ -154,7 +155,10 @@ fn differing(before: &Presences, now: &Presences) -> BTreeSet<String> {
 pub(super) fn tasks_named<'a>(
     world: &World,
     names: impl IntoIterator<Item = &'a Key>,
-) -> Vec<Arc<crate::api::task::EcsTask>> {
+) -> Vec<Arc<EcsTask>> {
     let names = names.into_iter();
     names.filter_map(|key| world.tasks.get(key)).collect()
 }
+
+#[cfg(test)]
+mod tests;
