@@ -18,7 +18,7 @@ const SERVICES: u64 = 2_000;
 /// ones take their place.
 const FULL: u64 = 90;
 
-/// Numbers that a seed decides (SplitMix64).
+/// Numbers that a seed decides (`SplitMix64`).
 pub(crate) struct Random(u64);
 
 impl Random {
@@ -167,9 +167,12 @@ pub(crate) fn instances(services: &[Service], random: &mut Random) -> Vec<Instan
             .map(|service| u64::from(of(&service.demand)) * service.tasks);
         each.sum()
     };
-    let weights: Vec<u64> = (0..INSTANCES)
-        .map(|n| [1, 2, 4][(n % 3) as usize])
-        .collect();
+    let weight = |n: u64| match n % 3 {
+        0 => 1,
+        1 => 2,
+        _ => 4,
+    };
+    let weights: Vec<u64> = (0..INSTANCES).map(weight).collect();
     let parts: u64 = weights.iter().sum();
     let per_part = |total: u64, percent: u64| total * 100 / percent / parts;
     let memory = per_part(sum(|demand| demand.memory), FULL);

@@ -184,9 +184,12 @@ impl Scene {
             Happens::RevisionShown => show!(self, revisions, revision(1), false),
             Happens::RevisionDeleted => show!(self, revisions, revision(1), true),
             Happens::Heard(connected) => {
-                let presence = |heard| match heard {
-                    true => Presence::Connected,
-                    false => Presence::Disconnected,
+                let presence = |heard| {
+                    if heard {
+                        Presence::Connected
+                    } else {
+                        Presence::Disconnected
+                    }
                 };
                 let names = (0..).map(|n| format!("i{n}"));
                 let heard = names.zip(connected.into_iter().map(presence));
