@@ -179,6 +179,10 @@ pub struct ServiceExtensions {
     /// When a service that names a family takes up its newest revision. Default Newest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follow: Option<Follow>,
+    /// How many tasks of the service one instance may have. Default: as many as fit. Not read with DAEMON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 5000))]
+    pub maximum_tasks_per_instance: Option<i32>,
     /// Ends a deployment that goes on, as ECS's `StopServiceDeployment` does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_service_deployment: Option<StopServiceDeployment>,

@@ -153,3 +153,25 @@ async fn a_one_off_task_finds_its_instance_or_fails_with_the_reason() {
         })
         .await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_has_no_more_tasks_of_a_service_than_the_service_allows() {
+    let scene = Scene::start(&["node-1", "node-2"]).await;
+    scene.apply(&task_definition("web", "1")).await;
+    let mut web = service("web", 5);
+    web["spec"]["extensions"] = json!({"maximumTasksPerInstance": 2});
+    scene.apply(&web).await;
+    scene
+        .until("four run and the fifth is explained", || {
+            let ready = scene.condition("web", "Ready");
+            instances(&scene) == ["node-1", "node-1", "node-2", "node-2"]
+                && says(&ready, "UnableToPlaceTask", "MaximumTasksPerInstance on 2")
+        })
+        .await;
+    scene.add_node("node-3").await;
+    scene
+        .until("the fifth runs on the third", || {
+            instances(&scene) == ["node-1", "node-1", "node-2", "node-2", "node-3"]
+        })
+        .await;
+}

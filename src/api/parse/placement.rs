@@ -23,10 +23,15 @@ fn listed<T, const N: usize>(list: Option<&List<T, N>>) -> &[T] {
 /// # Errors
 /// All problems, each naming its field and the place in an expression.
 pub fn service_placement(spec: &EcsServiceSpec) -> Result<Rules, Vec<Problem>> {
-    rules(
+    let mut rules = rules(
         listed(spec.placement_constraints.as_ref()),
         listed(spec.placement_strategy.as_ref()),
-    )
+    )?;
+    let extensions = spec.extensions.as_ref();
+    let most = extensions.and_then(|extensions| extensions.maximum_tasks_per_instance);
+    let most = most.and_then(|most| u32::try_from(most).ok());
+    rules.constraints.extend(most.map(Constraint::AtMost));
+    Ok(rules)
 }
 
 /// How a person wants a task to be placed.
@@ -42,10 +47,9 @@ pub fn task_placement(spec: &EcsTaskSpec) -> Result<Rules, Vec<Problem>> {
 
 /// What is wrong with rules and a definition together, which ECS limits together (ECS API Reference, `RunTask`).
 pub fn too_many_constraints(rules: &Rules, definition: &TaskDefinition) -> Option<Problem> {
-    let (own, definitions) = (
-        rules.constraints.len(),
-        definition.placement_constraints.len(),
-    );
+    let own = rules.constraints.iter();
+    let own = own.filter(|rule| !matches!(rule, Constraint::AtMost(_)));
+    let (own, definitions) = (own.count(), definition.placement_constraints.len());
     (own + definitions > MAXIMUM_CONSTRAINTS).then(|| {
         problem(
             "placementConstraints".to_owned(),

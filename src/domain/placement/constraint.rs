@@ -12,11 +12,18 @@ pub const MAXIMUM_CONSTRAINTS: usize = 10;
 pub enum Constraint {
     /// No two tasks of a group on one instance.
     DistinctInstance,
+    /// No more than so many tasks of a group on one instance; an addition to ECS's.
+    AtMost(u32),
     /// The instance satisfies an expression.
     MemberOf(Expression),
 }
 
 impl Constraint {
+    /// It is about other tasks of the group on the instance, and says nothing of the instance itself.
+    pub(super) const fn is_of_group(&self) -> bool {
+        matches!(self, Self::DistinctInstance | Self::AtMost(_))
+    }
+
     /// The instance has this value of an attribute.
     pub fn within(attribute: &str, value: &str) -> Self {
         let wanted = Match {
@@ -30,7 +37,7 @@ impl Constraint {
     /// Whether an instance meets the rule, or not, for as long as only its tasks change.
     pub(super) fn is_lasting(&self) -> bool {
         match self {
-            Self::DistinctInstance => false,
+            Self::DistinctInstance | Self::AtMost(_) => false,
             Self::MemberOf(expression) => expression.is_lasting(),
         }
     }
@@ -42,6 +49,9 @@ impl Constraint {
                 .groups
                 .has(group)
                 .then_some(Unsuitable::DistinctInstance),
+            Self::AtMost(most) => {
+                (instance.groups.all(group) >= *most).then_some(Unsuitable::MaximumTasks)
+            }
             Self::MemberOf(expression) => {
                 let namespace = &group.namespace;
                 let seen = Seen {

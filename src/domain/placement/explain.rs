@@ -27,6 +27,8 @@ pub enum Unsuitable {
     MemberOf,
     /// It has a task of the group already, and the tasks are to be on distinct instances.
     DistinctInstance,
+    /// It has as many tasks of the group as are allowed on one instance.
+    MaximumTasks,
     /// The instance itself refused this task.
     Refused,
 }
@@ -44,6 +46,7 @@ impl Unsuitable {
             Self::Attribute => "ATTRIBUTE",
             Self::MemberOf => "MemberOf",
             Self::DistinctInstance => "DistinctInstance",
+            Self::MaximumTasks => "MaximumTasksPerInstance",
             Self::Refused => "REFUSED",
         }
     }
@@ -61,6 +64,9 @@ impl Unsuitable {
             Self::MemberOf => "encountered error \"MemberOf placement constraint unsatisfied.\"",
             Self::DistinctInstance => {
                 "encountered error \"DistinctInstance placement constraint unsatisfied.\""
+            }
+            Self::MaximumTasks => {
+                "has as many tasks of the service as maximumTasksPerInstance allows"
             }
             Self::Refused => "refused this task: its events say why",
         }

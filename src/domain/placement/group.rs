@@ -97,6 +97,12 @@ impl Groups {
         self.counts.get(group).map_or(0, |count| count.staying)
     }
 
+    /// Tasks of a group, to stay or not.
+    pub fn all(&self, group: &Group) -> u32 {
+        let count = self.counts.get(group);
+        count.map_or(0, |count| count.staying + count.ending)
+    }
+
     /// Whether there is a task of a group, to stay or not.
     pub fn has(&self, group: &Group) -> bool {
         self.counts.contains_key(group)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Constraint, Instance, Request, Unsuitable, ports};
+use super::{Instance, Request, Unsuitable, ports};
 use crate::domain::resources::HostPort;
 
 /// Why `instance` cannot take the task, or `None`. Whether enough dynamic ports are free is asked last, by [`ports_on`].
@@ -14,12 +14,12 @@ pub(super) fn examine(instance: &Instance, request: &Request<'_>) -> Option<Unsu
 }
 
 /// Whether the task may run on `instance`, whatever else that holds and whether it can be reached. That tasks be on
-/// distinct instances is left aside.
+/// distinct instances, or not too many on one, is left aside.
 pub(super) fn is_eligible(instance: &Instance, request: &Request<'_>) -> bool {
     let rules = request.constraints.iter();
     !lacks_attribute(instance, request.attributes)
         && rules
-            .filter(|rule| !matches!(rule, Constraint::DistinctInstance))
+            .filter(|rule| !rule.is_of_group())
             .all(|rule| rule.broken_by(instance, request.group).is_none())
 }
 

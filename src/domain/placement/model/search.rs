@@ -85,6 +85,7 @@ impl<'a> Search<'a> {
         let rules = request.constraints.iter().copied();
         let fleeting = |rule: &&Constraint| match rule {
             Constraint::DistinctInstance => false,
+            Constraint::AtMost(_) => true,
             Constraint::MemberOf(expression) => !expression.is_lasting(),
         };
         Some(Self {

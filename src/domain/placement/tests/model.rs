@@ -99,7 +99,7 @@ fn rules() -> impl Generator<Value = Rules> {
     let known = expressions
         .map(|text| Constraint::MemberOf(Expression::parse(text).unwrap()))
         .into_iter()
-        .chain([Constraint::DistinctInstance])
+        .chain([Constraint::DistinctInstance, Constraint::AtMost(2)])
         .collect::<Vec<_>>();
     let strategy = prop::sample::select(vec![
         Strategy::Random,

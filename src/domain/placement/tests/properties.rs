@@ -51,7 +51,7 @@ fn rules() -> impl Generator<Value = Rules> {
     let known = expressions
         .map(|text| Constraint::MemberOf(Expression::parse(text).unwrap()))
         .into_iter()
-        .chain([Constraint::DistinctInstance])
+        .chain([Constraint::DistinctInstance, Constraint::AtMost(2)])
         .collect::<Vec<_>>();
     let constraints = prop::collection::vec(prop::sample::select(known), 0..3);
     (constraints, strategies()).prop_map(|(constraints, strategies)| Rules {
