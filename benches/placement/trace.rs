@@ -63,6 +63,7 @@ impl Service {
             demand: &self.demand,
             attributes: &self.attributes,
             group: &self.group,
+            spread_group: None,
             constraints: self.rules.constraints.iter().collect(),
             strategies,
             seed,
@@ -76,6 +77,7 @@ impl Service {
             demand: Arc::clone(&self.demand),
             ports: placement.dynamic_ports.clone(),
             group: Arc::clone(&self.group),
+            spread_group: None,
             running: true,
             ending: false,
         }

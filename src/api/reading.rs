@@ -92,6 +92,15 @@ impl EcsTask {
         resolved.map_or(self.spec.task_definition.as_str(), |name| name.as_str())
     }
 
+    /// The group of services that its service is spread together with.
+    pub fn spread_group(&self) -> Option<Group> {
+        let name = self.service()?.spread_group.as_ref()?;
+        Some(Group::of_spread(
+            &self.namespace().unwrap_or_default(),
+            name,
+        ))
+    }
+
     /// The group that it is kept distinct and spread in: its service's, the one that it names, or its family's.
     pub fn placement_group(&self) -> Group {
         let namespace = self.namespace().unwrap_or_default();

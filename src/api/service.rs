@@ -179,6 +179,11 @@ pub struct ServiceExtensions {
     /// When a service that names a family takes up its newest revision. Default Newest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follow: Option<Follow>,
+    /// Services of the namespace with the same name here are spread together: placement strategies count the tasks of all of
+    /// them. Not read with DAEMON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub spread_group: Option<Str<63>>,
     /// How many tasks of the service one instance may have. Default: as many as fit. Not read with DAEMON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 5000))]

@@ -223,6 +223,9 @@ pub struct TaskService {
     pub deployment: i64,
     /// Name of the `EcsServiceRevision` that it runs.
     pub service_revision: Str<96>,
+    /// The service's `extensions.spreadGroup`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spread_group: Option<Str<63>>,
     /// Which of the deployment's tasks it is.
     #[schemars(range(min = 0))]
     pub slot: i64,

@@ -43,6 +43,7 @@ pub(super) fn keep_room(context: &Context, room: &mut Room<'_>, cluster: &str) {
         let wish = Wish {
             definition: &definition,
             group: &group,
+            spread_group: None,
             rules: &rules,
         };
         let has_one = instances_with_a_task(context, service);

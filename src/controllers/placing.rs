@@ -129,6 +129,8 @@ pub(super) struct Wish<'a> {
     pub(super) definition: &'a TaskDefinition,
     /// The group that they are kept distinct and spread in.
     pub(super) group: &'a Group,
+    /// A group of services that they are spread together with.
+    pub(super) spread_group: Option<&'a Group>,
     /// How their service, or the person who started them, wants them to be placed.
     pub(super) rules: &'a Rules,
 }
@@ -140,6 +142,7 @@ impl Wish<'_> {
             demand: &self.definition.demand(),
             attributes: &self.definition.required_attributes(),
             group: self.group,
+            spread_group: self.spread_group,
             constraints: constraints.chain(&self.rules.constraints).collect(),
             strategies: &self.rules.strategies,
             seed,

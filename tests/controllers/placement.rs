@@ -155,6 +155,41 @@ async fn a_one_off_task_finds_its_instance_or_fails_with_the_reason() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn services_of_one_spread_group_are_spread_as_if_they_were_one() {
+    let scene = Scene::start(&["node-1", "node-2", "node-3"]).await;
+    // Ballast everywhere but on the first, so that each service alone would go there.
+    for node in ["node-2", "node-3"] {
+        scene.set_attributes(node, json!({"ballast": "yes"})).await;
+    }
+    scene.apply(&task_definition("ballast", "1")).await;
+    let mut ballast = service("ballast", 6);
+    ballast["spec"]["placementConstraints"] =
+        json!([{"type": "memberOf", "expression": "attribute:ballast exists"}]);
+    scene.apply(&ballast).await;
+    scene
+        .until("the ballast is there", || scene.is_ready("ballast"))
+        .await;
+    let places = async |together: bool| {
+        let mut places = Vec::new();
+        for name in ["web", "api", "shop"] {
+            let name = format!("{name}-{together}");
+            scene.apply(&task_definition(&name, "1")).await;
+            let mut one = service(&name, 1);
+            if together {
+                one["spec"]["extensions"] = json!({"spreadGroup": "front"});
+            }
+            scene.apply(&one).await;
+            scene.until("it runs", || scene.is_ready(&name)).await;
+            places.extend(scene.places(&name));
+        }
+        places.sort();
+        places
+    };
+    assert_eq!(places(false).await, ["node-1", "node-1", "node-1"]);
+    assert_eq!(places(true).await, ["node-1", "node-2", "node-3"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_instance_has_no_more_tasks_of_a_service_than_the_service_allows() {
     let scene = Scene::start(&["node-1", "node-2"]).await;
     scene.apply(&task_definition("web", "1")).await;

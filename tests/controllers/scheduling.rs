@@ -30,7 +30,7 @@ async fn with_daemon(nodes: &[&str]) -> Scene {
 
 impl Scene {
     /// Instances of the tasks of a service that run and are not told to stop, sorted.
-    fn places(&self, service: &str) -> Vec<String> {
+    pub(crate) fn places(&self, service: &str) -> Vec<String> {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let tasks = self.tasks();
         let mut places: Vec<String> = tasks

@@ -39,6 +39,7 @@ pub(super) fn entry(world: &World, task: &EcsTask, common: &mut Common) -> Entry
             .of(definition().map_or_else(Demand::default, |it| it.demand())),
         ports: chosen_ports(task).collect(),
         group: common.groups.of(task.placement_group()),
+        spread_group: task.spread_group().map(|group| common.groups.of(group)),
         running: task.state() >= TaskState::Running,
         ending: task.is_stopping(),
     };

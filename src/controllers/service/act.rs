@@ -12,6 +12,7 @@ use super::Pass;
 use super::deployment::Target;
 use super::observe::{Scene, service_uid};
 use super::revisions::owner;
+use crate::api::bounded::Str;
 use crate::api::service::EcsService;
 use crate::api::task::{self, EcsTask, EcsTaskSpec, TaskExtensions, TaskService};
 use crate::api::{names, tags};
@@ -240,9 +241,14 @@ async fn reserve(
         context.clock.now(),
     );
     let namespace = service.namespace().unwrap_or_default();
+    let spread = spread_group(service);
+    let spread_group = spread
+        .as_deref()
+        .map(|name| Group::of_spread(&namespace, name));
     let wish = placing::Wish {
         definition: &target.runs.definition,
         group: &Group::of_service(&namespace, &service.name_any()),
+        spread_group: spread_group.as_ref(),
         rules: &scene.placement,
     };
     let mut reserved = Vec::new();
@@ -299,6 +305,12 @@ fn adopt_or_report(
     });
 }
 
+/// The services that this one is spread together with.
+fn spread_group(service: &EcsService) -> Option<Str<63>> {
+    let extensions = service.spec.extensions.as_ref();
+    extensions.and_then(|extensions| extensions.spread_group.clone())
+}
+
 fn task_name(service: &EcsService, target: &Target, start: &Start) -> String {
     ids::service_task_name(
         &service.name_any(),
@@ -347,6 +359,7 @@ fn new_task(
                     name: service.name_any().into(),
                     uid: uid.into(),
                     deployment: target.number,
+                    spread_group: spread_group(service),
                     service_revision: target.service_revision.as_str().into(),
                     slot: start.slot,
                     attempt: start.attempt,

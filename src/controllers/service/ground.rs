@@ -47,6 +47,7 @@ impl<'a> Ground<'a> {
         let wish = Wish {
             definition: &wanted.definition,
             group: &group,
+            spread_group: None,
             rules: self.rules,
         };
         if is_daemon(self.service) {

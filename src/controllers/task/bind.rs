@@ -133,6 +133,7 @@ async fn choose(context: &Context, task: &EcsTask) -> Result<(TaskExtensions, St
     let wish = placing::Wish {
         definition: &definition,
         group: &task.placement_group(),
+        spread_group: None,
         rules: &rules,
     };
     let placement = room

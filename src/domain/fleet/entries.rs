@@ -46,6 +46,7 @@ impl Entry {
                 demand,
                 ports: Vec::new(),
                 group: Arc::new(nobody),
+                spread_group: None,
                 running: false,
                 ending: true,
             }),

@@ -62,6 +62,7 @@ fn entries() -> impl Strategy<Value = Entry> {
                 })
                 .collect(),
             group: Arc::new(Group::of_service("shop", "web")),
+            spread_group: (size == 1).then(|| Arc::new(Group::of_spread("shop", "front"))),
             running,
             ending,
         };

@@ -23,6 +23,14 @@ impl Group {
         }
     }
 
+    /// The group of services that are spread together; no task has it as its own.
+    pub fn of_spread(namespace: &str, name: &str) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            name: format!("spread:{name}"),
+        }
+    }
+
     /// The group of tasks that were started without one.
     pub fn of_family(namespace: &str, family: &str) -> Self {
         Self {
@@ -80,16 +88,27 @@ impl Groups {
         self.counts.entry(group.into()).or_default().add(true);
     }
 
+    /// Counts a task in a further group: among all tasks it counts once, in its own.
+    pub fn add_beside(&mut self, group: impl Into<Arc<Group>>, ending: bool) {
+        self.counts.entry(group.into()).or_default().add(ending);
+    }
+
     /// Takes away a task that [`Groups::add`] or, if it is `ending`, [`Groups::add_ending`] counted.
     pub fn remove(&mut self, group: impl Into<Arc<Group>>, ending: bool) {
-        if let Entry::Occupied(mut count) = self.counts.entry(group.into()) {
-            if !ending {
-                self.staying = self.staying.saturating_sub(1);
-            }
-            if count.get_mut().remove(ending) {
-                count.remove();
-            }
+        if self.remove_beside(group, ending) && !ending {
+            self.staying = self.staying.saturating_sub(1);
         }
+    }
+
+    /// Takes away a task that [`Groups::add_beside`] counted; says whether the group had any.
+    pub fn remove_beside(&mut self, group: impl Into<Arc<Group>>, ending: bool) -> bool {
+        let Entry::Occupied(mut count) = self.counts.entry(group.into()) else {
+            return false;
+        };
+        if count.get_mut().remove(ending) {
+            count.remove();
+        }
+        true
     }
 
     /// Tasks of a group that are to stay.

@@ -42,10 +42,19 @@ pub struct Holding {
     pub ports: Vec<HostPort>,
     /// The group that it counts in.
     pub group: Arc<Group>,
+    /// A further group that it counts in, of several services that are spread together.
+    pub spread_group: Option<Arc<Group>>,
     /// It runs.
     pub running: bool,
     /// It was told to stop.
     pub ending: bool,
+}
+
+impl Holding {
+    /// All groups that it counts in.
+    pub(super) fn groups(&self) -> impl Iterator<Item = &Arc<Group>> {
+        [&self.group].into_iter().chain(&self.spread_group)
+    }
 }
 
 impl Instance {
@@ -60,6 +69,9 @@ impl Instance {
         } else {
             self.groups.add(group);
         }
+        if let Some(group) = &holding.spread_group {
+            self.groups.add_beside(Arc::clone(group), holding.ending);
+        }
     }
 
     /// Counts a task no more that [`Instance::take`] counted.
@@ -69,5 +81,8 @@ impl Instance {
         self.running = self.running.saturating_sub(u32::from(holding.running));
         self.groups
             .remove(Arc::clone(&holding.group), holding.ending);
+        if let Some(group) = &holding.spread_group {
+            self.groups.remove_beside(Arc::clone(group), holding.ending);
+        }
     }
 }

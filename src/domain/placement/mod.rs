@@ -45,6 +45,8 @@ pub struct Request<'a> {
     pub attributes: &'a BTreeSet<&'static str>,
     /// The group of the task.
     pub group: &'a Group,
+    /// The group over which it is spread, where that is not its own.
+    pub spread_group: Option<&'a Group>,
     /// Rules that the instance must meet, the definition's included.
     pub constraints: Vec<&'a Constraint>,
     /// Rules by which one of several suitable instances is preferred.
@@ -55,6 +57,16 @@ pub struct Request<'a> {
     pub excluded: &'a BTreeSet<String>,
     /// Host ports that could not be bound lately, by instance.
     pub unusable: &'a BTreeMap<String, BTreeSet<HostPort>>,
+}
+
+impl<'a> Request<'a> {
+    /// The group whose tasks the strategies count.
+    const fn counted(&self) -> &'a Group {
+        match self.spread_group {
+            Some(group) => group,
+            None => self.group,
+        }
+    }
 }
 
 /// Where a task goes.

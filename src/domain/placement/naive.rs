@@ -66,7 +66,7 @@ fn best(
         .min_by_key(|(_, instance)| {
             let groups = &instance.groups;
             (
-                groups.staying(request.group),
+                groups.staying(request.counted()),
                 groups.total(),
                 &instance.name,
             )
@@ -84,10 +84,10 @@ impl Strategy {
         match self {
             Self::Random => drawn(candidates, request.seed),
             Self::Spread(Spread::Instance) => least(candidates, |instance| {
-                instance.groups.staying(request.group)
+                instance.groups.staying(request.counted())
             }),
             Self::Spread(Spread::Attribute(name)) => {
-                let tasks = tasks_by_value(name, instances, request.group);
+                let tasks = tasks_by_value(name, instances, request.counted());
                 least(candidates, |instance| {
                     tasks.get(&instance.attributes.get(name)).copied()
                 })

@@ -137,6 +137,7 @@ impl Replica {
             attributes: &BTreeSet::new(),
             demand: &demand,
             group: &Group::of_service("", &service.name),
+            spread_group: None,
             constraints: Vec::new(),
             strategies: &[],
             seed: &service.name,

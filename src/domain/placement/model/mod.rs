@@ -124,8 +124,10 @@ impl Model {
             return;
         };
         self.change(slot, |instance| instance.take(holding));
-        let places = self.groups.entry(Arc::clone(&holding.group)).or_default();
-        places.add(slot, holding.ending, &self.values);
+        for group in holding.groups() {
+            let places = self.groups.entry(Arc::clone(group)).or_default();
+            places.add(slot, holding.ending, &self.values);
+        }
         self.count_ports(held_ports(holding), true);
     }
 
@@ -135,10 +137,12 @@ impl Model {
             return;
         };
         self.change(slot, |instance| instance.give_back(holding));
-        if let Entry::Occupied(mut places) = self.groups.entry(Arc::clone(&holding.group)) {
-            places.get_mut().remove(slot, holding.ending, &self.values);
-            if places.get().is_empty() {
-                places.remove();
+        for group in holding.groups() {
+            if let Entry::Occupied(mut places) = self.groups.entry(Arc::clone(group)) {
+                places.get_mut().remove(slot, holding.ending, &self.values);
+                if places.get().is_empty() {
+                    places.remove();
+                }
             }
         }
         self.count_ports(held_ports(holding), false);
@@ -154,7 +158,7 @@ impl Model {
             return Err(known.clone());
         }
         let strategies = or_default(request.strategies);
-        self.prepare(&strategies, request.group);
+        self.prepare(&strategies, request.counted());
         let suitable = self.suitable(request);
         let found = Search::new(self, request)
             .and_then(|search| search.best(&strategies, suitable))

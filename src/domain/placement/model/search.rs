@@ -69,6 +69,7 @@ pub(super) fn shape(request: &Request<'_>) -> u64 {
         demand,
         attributes,
         group,
+        spread_group: _,
         constraints,
         strategies: _,
         seed: _,
@@ -92,7 +93,7 @@ impl<'a> Search<'a> {
             model,
             orders: model.orders.as_ref()?,
             request,
-            places: model.groups.get(request.group),
+            places: model.groups.get(request.counted()),
             needed: Left::needed(request.demand),
             fleeting: rules.filter(fleeting).collect(),
         })

@@ -22,6 +22,8 @@ enum Event {
 struct Ask {
     demand: Demand,
     group: Group,
+    /// It is spread together with others of its kind.
+    spreads: bool,
     rules: Rules,
     needs_gpu: bool,
     excluded: Option<usize>,
@@ -122,9 +124,10 @@ fn asks() -> impl Generator<Value = Ask> {
         prop::option::weighted(0.1, 0_usize..8),
         prop::option::weighted(0.2, (0_usize..8, 61000_u16..61004)),
     );
-    let gpu = prop::bool::weighted(0.2);
-    (wants(), groups(), rules(), gpu, history, 0_u32..50).prop_map(
-        |(demand, group, rules, needs_gpu, (excluded, unusable), seed)| Ask {
+    let flags = (prop::bool::weighted(0.2), prop::bool::weighted(0.3));
+    (wants(), groups(), rules(), flags, history, 0_u32..50).prop_map(
+        |(demand, group, rules, (needs_gpu, spreads), (excluded, unusable), seed)| Ask {
+            spreads,
             demand,
             group,
             rules,
@@ -225,10 +228,12 @@ impl Both {
             .unusable
             .iter()
             .map(|(n, failed)| (format!("i{n}"), [port(*failed)].into()));
+        let spread = ask.spreads.then(|| Group::of_spread("shop", "front"));
         let request = Request {
             demand: &ask.demand,
             attributes: &needed,
             group: &ask.group,
+            spread_group: spread.as_ref(),
             constraints: ask.rules.constraints.iter().collect(),
             strategies: &ask.rules.strategies,
             seed: &ask.seed.to_string(),
@@ -253,6 +258,7 @@ impl Both {
                     demand: Arc::new(ask.demand.clone()),
                     ports: placement.dynamic_ports,
                     group: Arc::new(ask.group.clone()),
+                    spread_group: spread.map(Arc::new),
                     running: false,
                     ending: false,
                 },
