@@ -4,7 +4,13 @@ pub mod agent;
 pub mod check;
 pub mod controller;
 pub mod crds;
+pub mod explain;
+pub mod look;
+pub mod manifests;
 pub mod output;
+pub mod plan;
+pub mod protect;
+pub mod status;
 pub mod uninstall;
 
 use clap::{Parser, Subcommand};
@@ -38,6 +44,18 @@ enum Command {
     Controller(controller::ControllerArguments),
     /// Runs the tasks of one container instance through its Docker Engine.
     Agent(agent::AgentArguments),
+    /// Says why a service or task is as it is, and what the scheduler does next.
+    #[command(after_help = explain::EXAMPLE)]
+    Explain(explain::ExplainArguments),
+    /// Says how the services of a manifest would be rolled out, step by step, without applying it.
+    #[command(after_help = plan::EXAMPLE)]
+    Plan(plan::PlanArguments),
+    /// Shows how far services are, one line each, and waits for them if asked to.
+    #[command(after_help = status::EXAMPLE)]
+    Status(status::StatusArguments),
+    /// Protects a task of a service from scale-in and deployments for a while (`UpdateTaskProtection`).
+    #[command(after_help = protect::EXAMPLE)]
+    Protect(protect::ProtectArguments),
     /// Writes the `CustomResourceDefinitions`, one file a kind.
     Crds(crds::CrdsArguments),
     /// Checks an installation: the resources are served and a controller leads. `helm test` runs it.
@@ -64,6 +82,10 @@ pub fn run() -> anyhow::Result<()> {
     match arguments.command {
         Command::Controller(arguments) => controller::run(arguments),
         Command::Agent(arguments) => agent::run(arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
+        Command::Plan(arguments) => plan::run(&arguments),
+        Command::Status(arguments) => status::run(&arguments),
+        Command::Protect(arguments) => protect::run(&arguments),
         Command::Crds(arguments) => crds::run(&arguments),
         Command::CheckInstallation(arguments) => check::run(&arguments),
         Command::UninstallCheck(arguments) => uninstall::run(&arguments),

@@ -110,6 +110,11 @@ where
         self.mark(&key);
     }
 
+    /// Takes this version for the newest, whatever was seen: in a world of one's own, to see what would follow.
+    pub fn suppose(&self, object: K) {
+        self.reserve(object);
+    }
+
     /// The create of a reserved object came to nothing.
     pub fn release(&self, key: &Key) {
         let mut ours = self.lock();

@@ -23,7 +23,7 @@ use crate::platform::clock::Clock;
 pub const RESYNC: Duration = Duration::from_mins(10);
 
 /// What the chart decides.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Settings {
     /// Namespace of agents, instance pods and instance Leases.
     pub agent_namespace: String,

@@ -14,7 +14,7 @@ use crate::domain::definition::TaskDefinition;
 use crate::domain::fleet::{Entry, TaskName, kept_for};
 use crate::domain::liveness::Presence;
 use crate::domain::placement::{
-    Constraint, Explanation, Group, Instance, Model, Placement, Request, Rules, ZONE,
+    Constraint, Explanation, Group, Instance, Model, Placement, Request, Rules, Summary, ZONE,
 };
 use crate::domain::resources::{Demand, HostPort};
 use crate::domain::service::Place;
@@ -32,12 +32,8 @@ pub(super) struct Room<'a> {
 }
 
 impl<'a> Room<'a> {
-    /// What there is once the instances were looked at. To be called while holding [`Context::placing`].
-    pub(super) async fn observe(context: &'a Context, cluster: &'a str) -> Self {
-        Self::of(context, cluster, &context.presence().await)
-    }
-
-    /// As [`Self::observe`], with what is known of the instances' presence.
+    /// What there is, with what is known of the instances' presence. To be called while holding [`Context::placing`] by
+    /// whoever writes what it decides.
     pub(super) fn of(
         context: &'a Context,
         cluster: &'a str,
@@ -79,6 +75,30 @@ impl<'a> Room<'a> {
                 request.constraints.push(&within);
                 self.ask(|model| model.place(&request))
             }
+        })
+    }
+
+    /// An explanation of [`Self::place`] with the reasons of single instances, for as many as a summary names.
+    pub(super) fn summary(
+        &self,
+        wish: &Wish<'_>,
+        at: &Place,
+        history: &History,
+        explanation: &Explanation,
+    ) -> Summary {
+        let (only, zone) = match at {
+            Place::Anywhere => (None, None),
+            Place::Instance(name) => (Some(name.as_str()), None),
+            Place::Zone(zone) => (None, Some(Constraint::within(ZONE, zone))),
+        };
+        wish.request("", history, |request| {
+            let mut request = request.clone();
+            request.constraints.extend(&zone);
+            self.ask(|model| {
+                let reasons = model.reasons(&request);
+                explanation
+                    .summary(reasons.filter(|(name, _)| only.is_none_or(|only| only == *name)))
+            })
         })
     }
 

@@ -1,5 +1,7 @@
 //! All that the leader watches, and who is to look when something changes.
 
+mod lists;
+
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -14,6 +16,8 @@ use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
 use tracing::warn;
+
+pub use lists::Lists;
 
 use super::cache::Cache;
 use super::definitions::Definitions;

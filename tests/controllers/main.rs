@@ -10,6 +10,7 @@
 mod agents;
 mod capacity;
 mod deployments;
+mod explain;
 mod placement;
 mod rbac;
 mod scene;

@@ -137,6 +137,17 @@ pub enum DeploymentState {
     Inactive,
 }
 
+impl DeploymentState {
+    /// ECS's spelling.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Primary => "PRIMARY",
+            Self::Active => "ACTIVE",
+            Self::Inactive => "INACTIVE",
+        }
+    }
+}
+
 /// How far a deployment is.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
@@ -152,6 +163,17 @@ pub enum RolloutState {
     /// It has been given up.
     #[serde(rename = "FAILED")]
     Failed,
+}
+
+impl RolloutState {
+    /// ECS's spelling.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InProgress => "IN_PROGRESS",
+            Self::Completed => "COMPLETED",
+            Self::Failed => "FAILED",
+        }
+    }
 }
 
 impl From<RolloutState> for Rollout {

@@ -98,34 +98,57 @@ pub async fn reconcile(
     Ok(Action::requeue(RESYNC))
 }
 
+/// What the registration of a definition would make: nothing where its newest revision says the same.
+pub fn to_register(world: &World, definition: &TaskDefinition) -> Option<TaskDefinitionRevision> {
+    let namespace = definition.namespace().unwrap_or_default();
+    let known = revisions(world, &namespace, &definition.name_any());
+    match registered(definition, &known) {
+        Some(_) => None,
+        None => Some(revision_of(definition, next_number(&known))),
+    }
+}
+
+/// The number under which this very definition is registered already.
+fn registered(definition: &TaskDefinition, known: &[Arc<TaskDefinitionRevision>]) -> Option<i64> {
+    let newest = known.last().filter(|newest| is_active(newest))?;
+    same(&newest.spec.definition, &definition.spec).then_some(newest.spec.revision)
+}
+
+fn next_number(known: &[Arc<TaskDefinitionRevision>]) -> i64 {
+    known.last().map_or(0, |newest| newest.spec.revision) + 1
+}
+
+fn revision_of(definition: &TaskDefinition, number: i64) -> TaskDefinitionRevision {
+    let family = definition.name_any();
+    TaskDefinitionRevision {
+        metadata: ObjectMeta {
+            name: Some(ids::revision_object(&family, number)),
+            namespace: definition.namespace(),
+            ..ObjectMeta::default()
+        },
+        spec: TaskDefinitionRevisionSpec {
+            family: family.as_str().into(),
+            revision: number,
+            definition: definition.spec.clone(),
+        },
+        status: None,
+    }
+}
+
 /// The number under which this definition is registered, now if it was not before.
 async fn register(
     context: &Context,
     definition: &TaskDefinition,
     known: &[Arc<TaskDefinitionRevision>],
 ) -> Result<i64, Error> {
-    if let Some(newest) = known.last().filter(|newest| is_active(newest))
-        && same(&newest.spec.definition, &definition.spec)
-    {
-        return Ok(newest.spec.revision);
+    if let Some(number) = registered(definition, known) {
+        return Ok(number);
     }
     let api: Api<TaskDefinitionRevision> = api_of(&context.client, definition.namespace());
     let family = definition.name_any();
-    let mut number = known.last().map_or(0, |newest| newest.spec.revision) + 1;
+    let mut number = next_number(known);
     loop {
-        let revision = TaskDefinitionRevision {
-            metadata: ObjectMeta {
-                name: Some(ids::revision_object(&family, number)),
-                namespace: definition.namespace(),
-                ..ObjectMeta::default()
-            },
-            spec: TaskDefinitionRevisionSpec {
-                family: family.as_str().into(),
-                revision: number,
-                definition: definition.spec.clone(),
-            },
-            status: None,
-        };
+        let revision = revision_of(definition, number);
         let made = create(&api, &context.world.revisions, &revision)
             .await
             .map_err(doing("register revision"))?;

@@ -14,6 +14,7 @@ mod look;
 mod report;
 mod sync;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -92,6 +93,24 @@ pub(super) fn claim(instance: &ContainerInstance) -> Option<Claim> {
         boot: engine.boot_id.as_ref()?.to_string(),
         since: created.map(|time| time.0),
     })
+}
+
+/// What the leader concluded last about each instance, as their statuses tell it.
+pub fn told(world: &World) -> BTreeMap<String, Presence> {
+    let instances = world.instances.all();
+    let told = instances.iter().map(|instance| {
+        let control = instance
+            .status
+            .as_ref()
+            .and_then(|status| status.control.as_ref());
+        let presence = match control {
+            Some(control) if control.lost => Presence::Lost,
+            Some(control) if control.agent_connected => Presence::Connected,
+            Some(_) | None => Presence::Disconnected,
+        };
+        (instance.name_any(), presence)
+    });
+    told.collect()
 }
 
 /// Whether an instance is there that nobody has heard of yet, or not for a while.

@@ -1,29 +1,22 @@
 //! Carries out a plan: stops first, then starts, each start placed and reserved before its create is sent.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::{StreamExt, stream};
-use kube::api::ObjectMeta;
 use kube::{Api, ResourceExt};
 use serde_json::json;
 
 use super::Pass;
 use super::deployment::Target;
 use super::observe::{Scene, service_uid};
-use super::revisions::owner;
-use crate::api::bounded::Str;
+use super::placed;
 use crate::api::service::EcsService;
-use crate::api::task::{self, EcsTask, EcsTaskSpec, TaskExtensions, TaskService};
-use crate::api::{names, tags};
+use crate::api::task::{self, EcsTask, TaskService};
 use crate::controllers::cache::key_of;
 use crate::controllers::context::Context;
-use crate::controllers::daemons::{is_daemon, keep_room};
-use crate::controllers::placing;
 use crate::controllers::writes::{Created, Error, api_of, create, doing, is_status, patch};
 use crate::domain::events::ServiceEvent;
-use crate::domain::ids;
-use crate::domain::placement::{Explanation, Group, Placement};
+use crate::domain::placement::Explanation;
 use crate::domain::service::{Cause, Place, Start, StopTask};
 
 /// Creates and stops that are sent side by side: the API server takes about 600 creates a second from that many.
@@ -231,52 +224,26 @@ async fn reserve(
     starts: &[Start],
     done: &mut Done,
 ) -> Vec<EcsTask> {
-    let mut room = placing::Room::observe(context, &scene.cluster).await;
-    if !is_daemon(service) {
-        keep_room(context, &mut room, &scene.cluster);
-    }
-    let history = placing::History::of(
-        scene.objects.values(),
-        &target.runs.name,
-        context.clock.now(),
-    );
-    let namespace = service.namespace().unwrap_or_default();
-    let spread = spread_group(service);
-    let spread_group = spread
-        .as_deref()
-        .map(|name| Group::of_spread(&namespace, name));
-    let wish = placing::Wish {
-        definition: &target.runs.definition,
-        group: &Group::of_service(&namespace, &service.name_any()),
-        spread_group: spread_group.as_ref(),
-        rules: &scene.placement,
-    };
+    let presence = context.presence().await;
+    let room = placed::room(context, service, scene, &presence);
+    let now = context.clock.now();
     let mut reserved = Vec::new();
-    for start in starts {
-        let name = task_name(service, target, start);
-        match room.place(&wish, &start.place, &name, &history) {
-            Ok(placement) => {
-                let task = new_task(service, scene, target, start, name, &placement);
-                context.world.tasks.reserve(task.clone());
-                reserved.push(task);
-            }
+    for tried in placed::place_all(context, service, scene, target, starts, &room, now) {
+        match tried.task {
+            Ok(task) => reserved.push(*task),
             Err(explanation) => {
                 context.metrics.placement_failures.inc();
-                match &start.place {
+                match &tried.start.place {
                     // The service has all its tasks: it is only less even than it could be.
                     Place::Zone(zone) => {
                         let zone = zone.clone();
                         done.events.push(ServiceEvent::NoRoomInZone { zone });
-                        continue;
                     }
-                    Place::Anywhere | Place::Instance(_) => {}
-                }
-                done.events
-                    .push(ServiceEvent::Unplaced(explanation.clone()));
-                done.unplaced = Some(explanation);
-                // What one instance lacks says nothing of the next daemon's.
-                if start.place == Place::Anywhere {
-                    break;
+                    Place::Anywhere | Place::Instance(_) => {
+                        done.events
+                            .push(ServiceEvent::Unplaced(explanation.clone()));
+                        done.unplaced = Some(explanation);
+                    }
                 }
             }
         }
@@ -303,73 +270,4 @@ fn adopt_or_report(
     done.events.push(ServiceEvent::NameTaken {
         name: wanted.name_any(),
     });
-}
-
-/// The services that this one is spread together with.
-fn spread_group(service: &EcsService) -> Option<Str<63>> {
-    let extensions = service.spec.extensions.as_ref();
-    extensions.and_then(|extensions| extensions.spread_group.clone())
-}
-
-fn task_name(service: &EcsService, target: &Target, start: &Start) -> String {
-    ids::service_task_name(
-        &service.name_any(),
-        &service.uid().unwrap_or_default(),
-        target.number,
-        start.slot,
-        start.attempt,
-    )
-}
-
-fn new_task(
-    service: &EcsService,
-    scene: &Scene,
-    target: &Target,
-    start: &Start,
-    name: String,
-    placement: &Placement,
-) -> EcsTask {
-    let uid = service.uid().unwrap_or_default();
-    let mut labels: BTreeMap<String, String> = BTreeMap::new();
-    labels.insert(names::SERVICE_LABEL.to_owned(), service.name_any());
-    labels.insert(names::CLUSTER_LABEL.to_owned(), scene.cluster.clone());
-    EcsTask {
-        metadata: ObjectMeta {
-            name: Some(name),
-            namespace: service.namespace(),
-            labels: Some(labels),
-            owner_references: Some(vec![owner(service)]),
-            finalizers: Some(vec![names::TASK_FINALIZER.to_owned()]),
-            ..ObjectMeta::default()
-        },
-        spec: EcsTaskSpec {
-            cluster: Some(scene.cluster.as_str().into()),
-            task_definition: target.runs.name.as_str().into(),
-            group: Some(format!("service:{}", service.name_any()).into()),
-            started_by: Some(target.id.as_str().into()),
-            tags: tags::of_service_task(
-                &service.spec,
-                &service.name_any(),
-                &scene.cluster,
-                &target.runs.tags,
-            ),
-            container_instance: Some(placement.instance.as_str().into()),
-            extensions: Some(TaskExtensions {
-                service: Some(TaskService {
-                    name: service.name_any().into(),
-                    uid: uid.into(),
-                    deployment: target.number,
-                    spread_group: spread_group(service),
-                    service_revision: target.service_revision.as_str().into(),
-                    slot: start.slot,
-                    attempt: start.attempt,
-                }),
-                task_definition: None,
-                host_ports: placing::host_ports(&target.runs.definition, placement),
-                image_digests: target.digests.clone().into(),
-            }),
-            ..EcsTaskSpec::default()
-        },
-        status: None,
-    }
 }

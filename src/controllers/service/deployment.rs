@@ -11,7 +11,7 @@ use super::verdict::last_failure;
 use crate::api::bounded::Str;
 use crate::api::service::{
     DeploymentRecord, DeploymentState, DeploymentStatus, EcsService, EcsServiceRevision,
-    EcsServiceStatus, RolloutState, StopType,
+    EcsServiceRevisionSpec, EcsServiceStatus, RolloutState, StopType,
 };
 use crate::api::task::ImageDigest;
 use crate::controllers::context::Context;
@@ -71,20 +71,33 @@ pub(super) enum Step {
     Blocked(Obstacle),
 }
 
-/// The current deployment, or the record of a new one.
-pub(super) async fn current(
+/// What is to become of the newest deployment.
+pub(super) enum Asked {
+    /// Something else is wanted.
+    Begins,
+    /// It stays.
+    Stays {
+        /// As the status records it.
+        newest: Box<DeploymentStatus>,
+        /// The one that failed, while it is what is wanted.
+        failed: Option<DeploymentRecord>,
+        /// Somebody deleted its snapshot.
+        unrecorded: bool,
+    },
+}
+
+/// Whether the newest deployment is what is wanted (`content`).
+pub(super) fn asked(
     context: &Context,
     service: &EcsService,
-    scene: &Scene,
-    now: Timestamp,
-) -> Result<Step, Error> {
+    wanted: &EcsServiceRevisionSpec,
+) -> Asked {
     let status = service.status.clone().unwrap_or_default();
-    let wanted = content(service, scene);
     // A snapshot that somebody deleted is no wish for a deployment: it is made again.
     let is_wanted = |revision: &str, task_definition: &str| {
         recorded(context, service, revision).map_or_else(
             || wanted.task_definition == task_definition,
-            |known| same(&known.spec, &wanted),
+            |known| same(&known.spec, wanted),
         )
     };
     let newest = primary(&status);
@@ -98,22 +111,69 @@ pub(super) async fn current(
             .as_ref()
             .map(|failed| is_wanted(&failed.service_revision, &failed.task_definition)),
     );
-    let (newest, failed) = match (next, newest) {
-        (Next::Begin, _) | (_, None) => {
+    match (next, newest) {
+        (Next::Begin, _) | (_, None) => Asked::Begins,
+        (Next::Keep, Some(newest)) => Asked::Stays {
+            unrecorded: recorded(context, service, &newest.service_revision).is_none(),
+            newest: Box::new(newest.clone()),
+            failed: None,
+        },
+        (Next::KeepInsteadOfFailed, Some(newest)) => Asked::Stays {
+            unrecorded: false,
+            newest: Box::new(newest.clone()),
+            failed,
+        },
+    }
+}
+
+/// The current deployment, or the record of a new one.
+pub(super) async fn current(
+    context: &Context,
+    service: &EcsService,
+    scene: &Scene,
+    now: Timestamp,
+) -> Result<Step, Error> {
+    let wanted = content(service, scene);
+    match asked(context, service, &wanted) {
+        Asked::Begins => {
             let number = next_number(context, service, scene);
             let revision = snapshot(context, service, wanted, number).await?;
-            let mut status = begun(status, service, &revision, None, now);
-            status.failed_deployment = None;
-            return Ok(Step::Recorded(Box::new(status)));
+            Ok(Step::Recorded(Box::new(recording(service, &revision, now))))
         }
-        (Next::Keep, Some(newest)) => {
-            if recorded(context, service, &newest.service_revision).is_none() {
+        Asked::Stays {
+            newest,
+            failed,
+            unrecorded,
+        } => {
+            if unrecorded {
                 snapshot(context, service, wanted, newest.number).await?;
             }
-            (newest, None)
+            let settled = settled(context, service, scene, &newest, failed);
+            Ok(settled.map_or_else(Step::Blocked, |current| Step::Settled(Box::new(current))))
         }
-        (Next::KeepInsteadOfFailed, Some(newest)) => (newest, failed),
-    };
+    }
+}
+
+/// The status with a new deployment of this revision, because something else is wanted.
+pub(super) fn recording(
+    service: &EcsService,
+    revision: &EcsServiceRevision,
+    now: Timestamp,
+) -> EcsServiceStatus {
+    let status = service.status.clone().unwrap_or_default();
+    let mut status = begun(status, service, revision, None, now);
+    status.failed_deployment = None;
+    status
+}
+
+/// The newest deployment, as tasks are started for it.
+pub(super) fn settled(
+    context: &Context,
+    service: &EcsService,
+    scene: &Scene,
+    newest: &DeploymentStatus,
+    failed: Option<DeploymentRecord>,
+) -> Result<Current, Obstacle> {
     let target = |number, revision: &Str<96>, task_definition: &Str<96>| {
         let runs = if scene.wanted.name == task_definition.as_str() {
             Ok(scene.wanted.clone())
@@ -128,29 +188,29 @@ pub(super) async fn current(
             digests: Vec::new(),
         })
     };
-    let now_wanted = match target(
+    let now_wanted = target(
         newest.number,
         &newest.service_revision,
         &newest.task_definition,
-    ) {
-        Ok(target) => target,
-        Err(obstacle) => return Ok(Step::Blocked(obstacle)),
-    };
-    let before = completed_before(&status, newest.number).and_then(|record| {
-        target(
-            record.number,
-            &record.service_revision,
-            &record.task_definition,
-        )
-        .ok()
-    });
-    Ok(Step::Settled(Box::new(Current {
+    )?;
+    let status = service.status.as_ref();
+    let before = status
+        .and_then(|status| completed_before(status, newest.number))
+        .and_then(|record| {
+            target(
+                record.number,
+                &record.service_revision,
+                &record.task_definition,
+            )
+            .ok()
+        });
+    Ok(Current {
         target: now_wanted,
         deployed_at: newest.created_at.as_ref().map(|time| time.0),
         rollout: newest.rollout_state.into(),
         failed,
         before,
-    })))
+    })
 }
 
 /// How a deployment ends that does not complete.

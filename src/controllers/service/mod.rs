@@ -5,11 +5,15 @@ mod act;
 mod delete;
 mod deployment;
 mod events;
+pub mod explain;
 mod ground;
 mod listed;
 mod observe;
+mod placed;
+pub mod rehearse;
 mod report;
 mod revisions;
+mod supposed;
 mod verdict;
 mod wanted;
 
@@ -27,7 +31,8 @@ use crate::api::names;
 use crate::api::service::EcsService;
 use crate::domain::service::{self as scheduler, Plan, Wanted};
 
-/// A task that found no instance is tried again when there is news of one, and at the latest after this time.
+/// A task that found no instance is tried again when there is news of one, and at the latest after this time: an instance
+/// that refused, or a port that failed, is passed over for a while.
 const UNPLACED_AGAIN: Duration = Duration::from_secs(15);
 
 /// What a pass over a service is about, from the look at it to the report.
@@ -110,17 +115,20 @@ pub async fn reconcile(service: Arc<EcsService>, context: Arc<Context>) -> Resul
     };
     let done = act::act(&context, &pass).await;
     let action = report::report(&context, &api, &pass, &done, now).await?;
-    match done.failure {
-        Some(error) => Err(error),
-        // An instance that refused, or a port that failed, is passed over for a while and then tried again.
-        None if done.unplaced.is_some() => Ok(Action::requeue(UNPLACED_AGAIN)),
-        None => Ok(action.unwrap_or_else(|| next(&plan, now))),
+    if let Some(error) = done.failure {
+        return Err(error);
     }
+    let again = looks_again(&plan, done.unplaced.is_some(), now);
+    let put_off = action.filter(|_| done.unplaced.is_none());
+    Ok(put_off.unwrap_or_else(|| Action::requeue(again)))
 }
 
-/// When time alone will ask for another pass.
-fn next(plan: &Plan, now: jiff::Timestamp) -> Action {
+/// After which time there is another pass although nothing changed.
+fn looks_again(plan: &Plan, unplaced: bool, now: jiff::Timestamp) -> Duration {
+    if unplaced {
+        return UNPLACED_AGAIN;
+    }
     let until =
         |at: jiff::Timestamp| Duration::try_from(at.duration_since(now)).unwrap_or_default();
-    Action::requeue(plan.wake_at.map_or(RESYNC, |at| until(at).min(RESYNC)))
+    plan.wake_at.map_or(RESYNC, |at| until(at).min(RESYNC))
 }

@@ -82,6 +82,17 @@ impl Obstacle {
         }
     }
 
+    /// The record of the newest deployment is not there yet.
+    pub(super) fn nothing_recorded() -> Self {
+        Self {
+            passing: true,
+            ..Self::waits(
+                reason::DEPLOYMENT_IN_PROGRESS,
+                "a new deployment begins".to_owned(),
+            )
+        }
+    }
+
     pub(super) fn stalls(reason: &'static str, message: String) -> Self {
         Self {
             reason,

@@ -105,19 +105,7 @@ pub(super) async fn snapshot(
     let api: Api<EcsServiceRevision> = api_of(&context.client, service.namespace());
     let mut number = first;
     loop {
-        let revision = EcsServiceRevision {
-            metadata: ObjectMeta {
-                name: Some(ids::service_revision_object(&service.name_any(), number)),
-                namespace: service.namespace(),
-                owner_references: Some(vec![owner(service)]),
-                ..ObjectMeta::default()
-            },
-            spec: EcsServiceRevisionSpec {
-                number,
-                ..wanted.clone()
-            },
-            status: None,
-        };
+        let revision = object(service, &wanted, number);
         match create(&api, &context.world.service_revisions, &revision)
             .await
             .map_err(doing("create service revision"))?
@@ -128,6 +116,27 @@ pub(super) async fn snapshot(
             }
             Created::Exists(_) => number += 1,
         }
+    }
+}
+
+/// The object of a snapshot.
+pub(super) fn object(
+    service: &EcsService,
+    wanted: &EcsServiceRevisionSpec,
+    number: i64,
+) -> EcsServiceRevision {
+    EcsServiceRevision {
+        metadata: ObjectMeta {
+            name: Some(ids::service_revision_object(&service.name_any(), number)),
+            namespace: service.namespace(),
+            owner_references: Some(vec![owner(service)]),
+            ..ObjectMeta::default()
+        },
+        spec: EcsServiceRevisionSpec {
+            number,
+            ..wanted.clone()
+        },
+        status: None,
     }
 }
 

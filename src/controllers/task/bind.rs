@@ -1,5 +1,8 @@
 //! Binds a task that a person made, as `RunTask` does: to an instance that has room, at once, or not at all.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use kube::runtime::controller::Action;
 use kube::{Api, ResourceExt};
 use serde_json::json;
@@ -15,16 +18,31 @@ use crate::controllers::{daemons, definition, placing};
 use crate::domain::definition::rules;
 use crate::domain::fields::Body;
 use crate::domain::ids::{self, RevisionReference};
+use crate::domain::liveness::Presence;
+use crate::domain::placement::Summary;
 use crate::domain::security;
 use crate::domain::service::Place;
 use crate::domain::task::{Stop, StopCode};
 
 /// What keeps a task from being bound.
-enum Obstacle {
+pub(super) enum Obstacle {
     /// It will go away by itself: the definition is not registered yet.
     Waits,
     /// It will not.
     Fails(String),
+    /// No instance can take it now.
+    Unplaced(Box<Summary>),
+}
+
+impl Obstacle {
+    /// What becomes the task's `stoppedReason`, where it ends for it.
+    pub(super) fn ends(&self) -> Option<String> {
+        match self {
+            Self::Waits => None,
+            Self::Fails(reason) => Some(reason.clone()),
+            Self::Unplaced(summary) => Some(format!("TaskFailedToStart: {}", summary.message)),
+        }
+    }
 }
 
 /// Binds, or writes STOPPED / `TaskFailedToStart` with the reason.
@@ -37,7 +55,7 @@ pub(super) async fn bind(
         return super::retire::collect(context, api, task).await;
     }
     let placing = context.placing.lock().await;
-    match choose(context, task).await {
+    match choose(context, task, &context.presence().await) {
         Ok((extensions, instance)) => {
             let namespace = task.namespace().unwrap_or_default();
             let revision = extensions
@@ -57,8 +75,10 @@ pub(super) async fn bind(
             patch(api, &context.world.tasks, task, "bind task", change).await?;
             Ok(Action::await_change())
         }
-        Err(Obstacle::Waits) => Ok(Action::requeue(RESYNC)),
-        Err(Obstacle::Fails(reason)) => {
+        Err(obstacle) => {
+            let Some(reason) = obstacle.ends() else {
+                return Ok(Action::requeue(RESYNC));
+            };
             drop(placing);
             context.tell(task, true, "TaskFailedToStart", &reason).await;
             write_stopped(
@@ -76,7 +96,12 @@ pub(super) async fn bind(
     }
 }
 
-async fn choose(context: &Context, task: &EcsTask) -> Result<(TaskExtensions, String), Obstacle> {
+/// The instance on which a task is to run, with what is written beside it.
+pub(super) fn choose(
+    context: &Context,
+    task: &EcsTask,
+    presence: &Arc<BTreeMap<String, Presence>>,
+) -> Result<(TaskExtensions, String), Obstacle> {
     let namespace = task.namespace().unwrap_or_default();
     let fails = |problems: Vec<rules::Problem>| {
         Obstacle::Fails(
@@ -128,7 +153,7 @@ async fn choose(context: &Context, task: &EcsTask) -> Result<(TaskExtensions, St
     if let Some(problem) = parse::too_many_constraints(&rules, &definition) {
         return Err(fails(vec![problem]));
     }
-    let mut room = placing::Room::observe(context, name).await;
+    let mut room = placing::Room::of(context, name, presence);
     daemons::keep_room(context, &mut room, name);
     let wish = placing::Wish {
         definition: &definition,
@@ -136,14 +161,13 @@ async fn choose(context: &Context, task: &EcsTask) -> Result<(TaskExtensions, St
         spread_group: None,
         rules: &rules,
     };
+    let (at, history) = (Place::Anywhere, placing::History::default());
     let placement = room
-        .place(
-            &wish,
-            &Place::Anywhere,
-            &task.name_any(),
-            &placing::History::default(),
-        )
-        .map_err(|explanation| Obstacle::Fails(format!("TaskFailedToStart: {explanation}")))?;
+        .place(&wish, &at, &task.name_any(), &history)
+        .map_err(|explanation| {
+            let summary = room.summary(&wish, &at, &history, &explanation);
+            Obstacle::Unplaced(Box::new(summary))
+        })?;
     let extensions = TaskExtensions {
         service: None,
         task_definition: Some(revision.as_str().into()),

@@ -3,6 +3,7 @@
 //! nothing of it runs.
 
 mod bind;
+pub mod explain;
 mod retire;
 
 use std::sync::Arc;

@@ -4,6 +4,8 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::Serialize;
+
 use crate::domain::resources::Shortage;
 
 /// Why one instance cannot take a task, the nearest miss last.
@@ -120,6 +122,43 @@ impl Explanation {
     /// How many instances were asked.
     pub fn instances(&self) -> usize {
         self.counts.values().sum()
+    }
+}
+
+/// Instances that a summary names.
+const NAMED: usize = 100;
+
+/// An explanation of bounded size, for people and programs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// All of it in ECS's words.
+    pub message: String,
+    /// By reason, on how many instances.
+    pub reasons: BTreeMap<&'static str, usize>,
+    /// The instance that came closest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub closest: Option<String>,
+    /// By name, why: at most 100 of them.
+    pub instances: BTreeMap<String, &'static str>,
+    /// How many instances are not named.
+    pub not_named: usize,
+}
+
+impl Explanation {
+    /// The same for people and programs, with the reasons of single instances.
+    pub fn summary<'a>(&self, reasons: impl Iterator<Item = (&'a str, Unsuitable)>) -> Summary {
+        let named = reasons.take(NAMED);
+        let named: BTreeMap<String, &str> = named
+            .map(|(name, why)| (name.to_owned(), why.code()))
+            .collect();
+        Summary {
+            message: self.to_string(),
+            reasons: self.counts(),
+            closest: self.closest().map(|(name, _)| name.to_owned()),
+            not_named: self.instances().saturating_sub(named.len()),
+            instances: named,
+        }
     }
 }
 

@@ -19,7 +19,7 @@ mod suits;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use constraint::{Constraint, MAXIMUM_CONSTRAINTS};
-pub use explain::{Explanation, Unsuitable};
+pub use explain::{Explanation, Summary, Unsuitable};
 pub use group::{Group, Groups};
 pub use instance::{Holding, Instance};
 pub use model::Model;

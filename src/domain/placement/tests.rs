@@ -40,6 +40,29 @@ fn web() -> Group {
     Group::of_service("shop", "web")
 }
 
+#[test]
+fn a_summary_counts_all_instances_and_names_a_hundred() {
+    let reason = |number| {
+        if number == 120 {
+            Unsuitable::Ports
+        } else {
+            Unsuitable::Memory
+        }
+    };
+    let names: Vec<String> = (0..150).map(|number| format!("i{number:03}")).collect();
+    let all = || {
+        (0..150)
+            .zip(&names)
+            .map(|(number, name)| (name.as_str(), reason(number)))
+    };
+    let summary = all().collect::<Explanation>().summary(all());
+    assert_eq!((summary.instances.len(), summary.not_named), (100, 50));
+    assert_eq!(summary.closest.as_deref(), Some("i120"));
+    let counts = [("RESOURCE:MEMORY", 149), ("RESOURCE:PORTS", 1)];
+    assert_eq!(summary.reasons, counts.into());
+    assert!(summary.message.contains("Of 150 instances"));
+}
+
 fn place_one(instances: &mut [Instance], demand: &Demand) -> Result<Placement, Explanation> {
     place_by(instances, demand, &Rules::default(), "")
 }

@@ -8,6 +8,7 @@ mod balance;
 mod bounds;
 mod breaker;
 mod daemon;
+mod forecast;
 mod held;
 mod planner;
 pub mod rollout;
@@ -22,6 +23,7 @@ use jiff::Timestamp;
 
 pub use bounds::{CannotMove, Percents};
 pub use breaker::{Breaker, Threshold, Trips};
+pub use forecast::{Board, End, Forecast, Opening, Pace, Placed, Site, Step, forecast};
 pub use planner::{Place, Plan, Start, plan};
 pub use rollout::Rollout;
 pub use task::{Ending, ReplacedWhen, Target, Task};
@@ -103,6 +105,15 @@ impl Wanted {
         }
     }
 
+    /// Why these percents let no task be replaced, where they do not.
+    pub fn cannot_move(&self) -> Option<CannotMove> {
+        let found = self.percents().cannot_move(self.desired)?;
+        Some(match self.scheduling {
+            Scheduling::Replica { .. } => found,
+            Scheduling::Daemon { .. } => found.of_daemons(),
+        })
+    }
+
     /// Healthy tasks that a voluntary stop must leave.
     pub fn lower_bound(&self) -> usize {
         to_usize(self.percents().lower_bound(self.desired))
@@ -158,6 +169,20 @@ pub enum Cause {
     Rebalanced,
     /// Its instance does not meet the constraints of a DAEMON service any more.
     ConstraintViolated,
+}
+
+impl Cause {
+    /// The cause in a word, for programs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ScaleIn => "ScaleIn",
+            Self::Replaced => "Replaced",
+            Self::Unhealthy => "Unhealthy",
+            Self::InstanceLost => "InstanceLost",
+            Self::Rebalanced => "Rebalanced",
+            Self::ConstraintViolated => "ConstraintViolated",
+        }
+    }
 }
 
 #[cfg(test)]

@@ -37,6 +37,17 @@ pub(super) fn wanted(desired: u32) -> Wanted {
     }
 }
 
+/// The second deployment, over a first one that has completed.
+pub(super) fn rollout(desired: u32, minimum: u32, maximum: u32) -> Wanted {
+    Wanted {
+        deployment: 2,
+        minimum_healthy_percent: minimum,
+        maximum_percent: maximum,
+        completed_before: Some(1),
+        ..wanted(desired)
+    }
+}
+
 pub(super) fn task(slot: i64) -> Task {
     Task {
         name: format!("t{slot}"),

@@ -14,7 +14,7 @@ impl Plan {
             return Some("another task definition or service: it has failed".to_owned());
         }
         if self.blocked {
-            let percents = wanted.percents().cannot_move(wanted.desired);
+            let percents = wanted.cannot_move();
             return Some(percents.map_or_else(
                 || "healthy tasks: the bounds allow neither a stop nor a start".to_owned(),
                 |percents| percents.to_string(),

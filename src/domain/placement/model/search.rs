@@ -55,11 +55,18 @@ impl Model {
         suitable
     }
 
-    pub(super) fn explain(&self, request: &Request<'_>) -> Explanation {
+    /// What each instance lacks for a task that was placed nowhere, in order of their names.
+    pub fn reasons<'a>(
+        &'a self,
+        request: &'a Request<'_>,
+    ) -> impl Iterator<Item = (&'a str, Unsuitable)> {
         let reason = |instance| examine(instance, request).unwrap_or(Unsuitable::Ports);
         self.instances()
-            .map(|instance| (instance.name.as_str(), reason(instance)))
-            .collect()
+            .map(move |instance| (instance.name.as_str(), reason(instance)))
+    }
+
+    pub(super) fn explain(&self, request: &Request<'_>) -> Explanation {
+        self.reasons(request).collect()
     }
 }
 

@@ -1,72 +1,17 @@
-//! Whole rollouts, step by step, as the published examples tell them.
+//! What single passes of a rollout decide. Whole rollouts are told by the forecast's tests.
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::service::tests::{World, at, planned, start, task, wanted};
+use crate::domain::service::tests::{World, at, planned, rollout, start, task};
 use crate::domain::service::{Breaker, Trips};
 use crate::domain::task::{Health, StopCode, TaskState};
-
-fn rollout(desired: u32, minimum: u32, maximum: u32) -> Wanted {
-    Wanted {
-        deployment: 2,
-        minimum_healthy_percent: minimum,
-        maximum_percent: maximum,
-        completed_before: Some(1),
-        ..wanted(desired)
-    }
-}
 
 fn old_tasks(wanted: &Wanted) -> World {
     World {
         tasks: (0..i64::from(wanted.desired)).map(task).collect(),
         now: 1,
     }
-}
-
-/// What each pass of a rollout stops and starts, while everything becomes as it should at once.
-fn steps(wanted: &Wanted) -> Vec<(usize, usize)> {
-    let mut world = old_tasks(wanted);
-    let mut steps = Vec::new();
-    for _ in 0..20 {
-        let plan = planned(wanted, &world.tasks, world.now);
-        if plan.stops.is_empty() && plan.starts.is_empty() {
-            assert!(plan.steady || plan.blocked, "{plan:?}");
-            return steps;
-        }
-        steps.push((plan.stops.len(), plan.starts.len()));
-        world.perform(wanted, &plan);
-        (0..10).for_each(|_| world.advance(0));
-    }
-    panic!("it does not end: {steps:?}");
-}
-
-#[test]
-fn two_tasks_at_50_and_100_percent_are_replaced_one_by_one_stopping_first() {
-    let expected = [(1, 0), (0, 1), (1, 0), (0, 1)];
-    assert_eq!(steps(&rollout(2, 50, 100)), expected);
-}
-
-#[test]
-fn three_tasks_at_66_and_100_percent_keep_two_and_at_67_percent_cannot_move() {
-    assert_eq!(steps(&rollout(3, 66, 100)).first(), Some(&(1, 0)));
-    assert_eq!(rollout(3, 66, 100).lower_bound(), 2);
-    assert_eq!(rollout(3, 67, 100).lower_bound(), 3);
-    assert_eq!(steps(&rollout(3, 67, 100)), []);
-}
-
-#[test]
-fn two_tasks_at_100_and_200_percent_are_doubled_and_at_150_percent_replaced_one_by_one() {
-    assert_eq!(steps(&rollout(2, 100, 200)), [(0, 2), (2, 0)]);
-    let expected = [(0, 1), (1, 0), (0, 1), (1, 0)];
-    assert_eq!(steps(&rollout(2, 100, 150)), expected);
-}
-
-#[test]
-fn one_task_at_100_and_199_percent_cannot_move() {
-    assert_eq!(rollout(1, 100, 199).upper_bound(), 1);
-    assert_eq!(steps(&rollout(1, 100, 199)), []);
-    assert_eq!(steps(&rollout(1, 100, 200)), [(0, 1), (1, 0)]);
 }
 
 #[test]
