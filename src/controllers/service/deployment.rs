@@ -18,7 +18,7 @@ use crate::controllers::context::Context;
 use crate::controllers::writes::Error;
 use crate::domain::events::{self, ServiceEvent as Happened};
 use crate::domain::ids;
-use crate::domain::service::rollout::{self, Aftermath, Next, Rollout};
+use crate::domain::service::rollout::{Aftermath, Next, Remembered, Rollout};
 use crate::domain::service::{Plan, Trips, Wanted};
 
 /// Deployments that a status has room for.
@@ -93,25 +93,17 @@ pub(super) fn asked(
     wanted: &EcsServiceRevisionSpec,
 ) -> Asked {
     let status = service.status.clone().unwrap_or_default();
+    let remembered = remembered(&status);
     // A snapshot that somebody deleted is no wish for a deployment: it is made again.
-    let is_wanted = |revision: &str, task_definition: &str| {
-        recorded(context, service, revision).map_or_else(
-            || wanted.task_definition == task_definition,
-            |known| same(&known.spec, wanted),
-        )
+    let is_wanted = |number| {
+        record_of(&status, number).is_some_and(|(revision, task_definition)| {
+            recorded(context, service, revision).map_or_else(
+                || wanted.task_definition == task_definition.as_str(),
+                |known| same(&known.spec, wanted),
+            )
+        })
     };
-    let newest = primary(&status);
-    let failed = status.failed_deployment.clone();
-    let next = rollout::next(
-        newest.map(|newest| {
-            let wanted = is_wanted(&newest.service_revision, &newest.task_definition);
-            (wanted, newest.rollout_state.into())
-        }),
-        failed
-            .as_ref()
-            .map(|failed| is_wanted(&failed.service_revision, &failed.task_definition)),
-    );
-    match (next, newest) {
+    match (remembered.next(is_wanted), primary(&status)) {
         (Next::Begin, _) | (_, None) => Asked::Begins,
         (Next::Keep, Some(newest)) => Asked::Stays {
             unrecorded: recorded(context, service, &newest.service_revision).is_none(),
@@ -121,7 +113,7 @@ pub(super) fn asked(
         (Next::KeepInsteadOfFailed, Some(newest)) => Asked::Stays {
             unrecorded: false,
             newest: Box::new(newest.clone()),
-            failed,
+            failed: status.failed_deployment.clone(),
         },
     }
 }
@@ -195,7 +187,8 @@ pub(super) fn settled(
     )?;
     let status = service.status.as_ref();
     let before = status
-        .and_then(|status| completed_before(status, newest.number))
+        .and_then(|status| status.last_completed_deployment.as_ref())
+        .filter(|completed| completed.number != newest.number)
         .and_then(|record| {
             target(
                 record.number,
@@ -261,14 +254,23 @@ pub(super) async fn fail(
     let mut status = service.status.clone().unwrap_or_default();
     let number = current.target.number;
     let failing = recorded(context, service, &current.target.service_revision);
-    let completed = completed_before(&status, number)
-        .and_then(|record| {
-            let revision = recorded(context, service, &record.service_revision)?;
-            Some((record.number, revision))
-        })
-        // To make the same anew would only fail again.
-        .filter(|(_, revision)| failing.is_none_or(|failing| !same(&failing.spec, &revision.spec)));
-    let aftermath = rollout::aftermath(end.trips, current.goes_back(), completed.is_some());
+    let completed = completed_before(&status).and_then(|record| {
+        let revision = recorded(context, service, &record.service_revision)?;
+        Some((record.number, revision))
+    });
+    let same_again = |revision: &EcsServiceRevision| {
+        let failing = failing.as_ref();
+        failing.is_some_and(|failing| same(&failing.spec, &revision.spec))
+    };
+    let can_return = |_| {
+        let known = completed.as_ref();
+        known.is_some_and(|(_, revision)| !same_again(revision))
+    };
+    let remembered = Remembered {
+        failed: current.failed.as_ref().map(|failed| failed.number),
+        ..remembered(&status)
+    };
+    let aftermath = remembered.aftermath(end.trips, can_return);
     let deployments = status.deployments.iter_mut();
     for failed in deployments.filter(|deployment| deployment.number == number) {
         failed.rollout_state = RolloutState::Failed;
@@ -328,10 +330,30 @@ pub(super) fn primary(status: &EcsServiceStatus) -> Option<&DeploymentStatus> {
         .find(|deployment| deployment.status == DeploymentState::Primary)
 }
 
-/// The deployment that completed last, unless it is this one.
-fn completed_before(status: &EcsServiceStatus, number: i64) -> Option<&DeploymentRecord> {
-    let completed = status.last_completed_deployment.as_ref();
-    completed.filter(|completed| completed.number != number)
+/// What decides which deployment comes next.
+fn remembered(status: &EcsServiceStatus) -> Remembered {
+    let number = |record: &DeploymentRecord| record.number;
+    Remembered {
+        newest: primary(status).map(|newest| (newest.number, newest.rollout_state.into())),
+        completed: status.last_completed_deployment.as_ref().map(number),
+        failed: status.failed_deployment.as_ref().map(number),
+    }
+}
+
+/// What the newest deployment, or the one that failed, ran: its service revision and its task definition.
+fn record_of(status: &EcsServiceStatus, number: i64) -> Option<(&Str<96>, &Str<96>)> {
+    let failed = status.failed_deployment.as_ref();
+    let failed = failed.filter(|failed| failed.number == number);
+    let newest = primary(status).filter(|newest| newest.number == number);
+    failed
+        .map(|failed| (&failed.service_revision, &failed.task_definition))
+        .or_else(|| newest.map(|newest| (&newest.service_revision, &newest.task_definition)))
+}
+
+/// The deployment that completed last, unless it is the newest one.
+fn completed_before(status: &EcsServiceStatus) -> Option<&DeploymentRecord> {
+    remembered(status).completed_before()?;
+    status.last_completed_deployment.as_ref()
 }
 
 /// The status with a new deployment first, which supersedes the others.

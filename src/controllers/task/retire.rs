@@ -8,11 +8,12 @@ use std::time::Duration;
 use kube::runtime::controller::Action;
 use kube::{Api, ResourceExt};
 
-use crate::api::service::{DeploymentStatus, EcsService, RolloutState};
+use crate::api::service::{DeploymentStatus, EcsService};
 use crate::api::task::{EcsTask, TaskService};
 use crate::controllers::context::Context;
 use crate::controllers::ledger::tasks_named;
 use crate::controllers::writes::{Error, delete};
+use crate::domain::service::Breaker;
 
 /// Deletes a stopped task whose time is over, or says when it will be.
 pub(super) async fn collect(
@@ -48,8 +49,7 @@ fn is_counted(context: &Context, task: &EcsTask) -> bool {
     };
     let configuration = service.spec.deployment_configuration.as_ref();
     let breaker = configuration.and_then(|it| it.deployment_circuit_breaker.as_ref());
-    breaker.is_some_and(|breaker| breaker.enable)
-        && deployment.rollout_state == RolloutState::InProgress
+    breaker.is_some_and(|breaker| Breaker::from(breaker).watches(deployment.rollout_state.into()))
 }
 
 /// The service that the task was made for, and its entry for the task's deployment.

@@ -60,6 +60,13 @@ impl Default for Threshold {
     }
 }
 
+impl Breaker {
+    /// Whether the failures of a deployment that is so far may end it. Its tasks are kept for as long as they count.
+    pub fn watches(&self, rollout: Rollout) -> bool {
+        self.trips != Trips::Never && rollout == Rollout::InProgress
+    }
+}
+
 impl Threshold {
     /// The number of failures that is too many for `desired` tasks.
     pub fn of(self, desired: u32) -> u32 {
@@ -83,9 +90,7 @@ impl Wanted {
 
     /// Whether so many failures end the deployment.
     pub(super) fn trips_at(&self, failures: u32) -> bool {
-        self.breaker.trips != Trips::Never
-            && self.rollout == Rollout::InProgress
-            && failures >= self.threshold()
+        self.breaker.watches(self.rollout) && failures >= self.threshold()
     }
 }
 

@@ -25,7 +25,7 @@ pub use bounds::{CannotMove, Percents};
 pub use breaker::{Breaker, Threshold, Trips};
 pub use forecast::{Board, End, Forecast, Opening, Pace, Placed, Site, Step, forecast};
 pub use planner::{Place, Plan, Start, plan};
-pub use rollout::Rollout;
+pub use rollout::{Remembered, Rollout};
 pub use task::{Ending, ReplacedWhen, Target, Task};
 pub use throttle::{Failures, failures};
 pub use victims::Mark;

@@ -28,9 +28,50 @@ pub enum Next {
     Begin,
 }
 
+/// What a service remembers of its deployments, by their numbers: all that decides what comes next. It is recorded in
+/// the service's status, so that a new leader decides the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Remembered {
+    /// The newest one, and how far it is.
+    pub newest: Option<(i64, Rollout)>,
+    /// The one that completed last.
+    pub completed: Option<i64>,
+    /// The one that failed while it was what is wanted.
+    pub failed: Option<i64>,
+}
+
+impl Remembered {
+    /// What to do about the newest deployment; `is_wanted` says of a number whether it stands for what is wanted.
+    pub fn next(&self, is_wanted: impl Fn(i64) -> bool) -> Next {
+        let newest = self
+            .newest
+            .map(|(number, rollout)| (is_wanted(number), rollout));
+        next(newest, self.failed.map(is_wanted))
+    }
+
+    /// The deployment that completed last before the newest one.
+    pub fn completed_before(&self) -> Option<i64> {
+        let newest = self.newest.map(|(number, _)| number);
+        self.completed.filter(|completed| Some(*completed) != newest)
+    }
+
+    /// The newest deployment is the way back from one that failed.
+    pub fn goes_back(&self) -> bool {
+        let newest = self.newest.map(|(number, _)| number);
+        self.failed.is_some() && self.failed != newest
+    }
+
+    /// What follows when the newest deployment of a service with this breaker fails; `can_return` says of the number that
+    /// completed last whether it is known and stands for something else: to make the same anew would only fail again.
+    pub fn aftermath(&self, trips: Trips, can_return: impl Fn(i64) -> bool) -> Aftermath {
+        let completed = self.completed_before().is_some_and(can_return);
+        aftermath(trips, self.goes_back(), completed)
+    }
+}
+
 /// What to do about the newest deployment, if there is one: whether it is what is wanted and how far it is; and whether
 /// the deployment that failed, if one did, is what is wanted.
-pub const fn next(newest: Option<(bool, Rollout)>, failed_is_wanted: Option<bool>) -> Next {
+const fn next(newest: Option<(bool, Rollout)>, failed_is_wanted: Option<bool>) -> Next {
     match (newest, failed_is_wanted) {
         (Some(_), Some(true)) => Next::KeepInsteadOfFailed,
         (Some((true, Rollout::InProgress | Rollout::Completed)), _) => Next::Keep,
@@ -53,7 +94,7 @@ pub enum Aftermath {
 
 /// What follows when a deployment of a service with this breaker fails. `going_back`: it is itself a rollback;
 /// `completed`: an earlier deployment has completed and is known.
-pub const fn aftermath(trips: Trips, going_back: bool, completed: bool) -> Aftermath {
+const fn aftermath(trips: Trips, going_back: bool, completed: bool) -> Aftermath {
     match trips {
         _ if going_back => Aftermath::RollbackFailed,
         Trips::Never | Trips::Stops => Aftermath::Stays,
@@ -82,6 +123,36 @@ mod tests {
         assert_eq!(newest(Rollout::Completed), Next::Keep);
         assert_eq!(newest(Rollout::InProgress), Next::Keep);
         assert_eq!(newest(Rollout::Failed), Next::Begin);
+    }
+
+    #[test]
+    fn the_way_back_is_to_the_last_other_deployment_that_completed() {
+        let remembered = Remembered {
+            newest: Some((4, Rollout::InProgress)),
+            completed: Some(2),
+            failed: None,
+        };
+        assert_eq!(remembered.completed_before(), Some(2));
+        let aftermath =
+            |remembered: Remembered, same| remembered.aftermath(Trips::RollsBack, |_| !same);
+        assert_eq!(aftermath(remembered, false), Aftermath::RollsBack);
+        assert_eq!(aftermath(remembered, true), Aftermath::NothingCompleted);
+        let completed_itself = Remembered {
+            completed: Some(4),
+            ..remembered
+        };
+        assert_eq!(completed_itself.completed_before(), None);
+        let going_back = Remembered {
+            failed: Some(3),
+            ..remembered
+        };
+        assert!(going_back.goes_back());
+        assert_eq!(aftermath(going_back, false), Aftermath::RollbackFailed);
+        let failed = Remembered {
+            newest: Some((3, Rollout::Failed)),
+            ..going_back
+        };
+        assert!(!failed.goes_back());
     }
 
     #[test]
