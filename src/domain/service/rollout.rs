@@ -52,7 +52,8 @@ impl Remembered {
     /// The deployment that completed last before the newest one.
     pub fn completed_before(&self) -> Option<i64> {
         let newest = self.newest.map(|(number, _)| number);
-        self.completed.filter(|completed| Some(*completed) != newest)
+        self.completed
+            .filter(|completed| Some(*completed) != newest)
     }
 
     /// The newest deployment is the way back from one that failed.

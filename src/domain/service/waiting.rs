@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Plan, Rollout, Task, Wanted};
+use crate::domain::task::TaskState;
 
 impl Plan {
     /// What the wanted deployment waits for after the steps of this plan; `None` when it waits for nothing.
@@ -36,7 +37,9 @@ impl Plan {
         let unproven = count(&|task| {
             current(task) && task.is_running() && !task.is_healthy(wanted.healthy_after, now)
         });
-        let ending = count(&|task| task.stopping) + self.stops.len();
+        // It was told to, or ends by itself.
+        let ends = |task: &Task| task.stopping || task.state >= TaskState::Deactivating;
+        let ending = count(&ends) + self.stops.len();
         let old = count(&|task| !of_deployment(&task) && task.is_active());
         let draining = count(&|task| of_deployment(&task) && task.draining && task.is_active());
         let paused = self.failures.not_before.filter(|until| *until > now);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// What a Lease says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Record {
+pub(crate) struct Record {
     /// Who holds it; empty after a release.
     pub holder: String,
     /// Changes with each renewal.
@@ -16,7 +16,7 @@ pub(super) struct Record {
 
 /// A record and when this process first saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Observed {
+pub(crate) struct Observed {
     /// The record.
     pub record: Record,
     /// On this process's monotonic clock.
@@ -26,7 +26,7 @@ pub(super) struct Observed {
 impl Observed {
     /// Takes in another look: an unchanged record keeps the time at which it was first seen.
     #[must_use]
-    pub(super) fn update(before: Option<Self>, record: Record, now: Duration) -> Self {
+    pub(crate) fn update(before: Option<Self>, record: Record, now: Duration) -> Self {
         match before {
             Some(before) if before.record == record => before,
             Some(_) | None => Self {
@@ -39,7 +39,7 @@ impl Observed {
 
 /// What to do about a Lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// Nobody holds it: try to.
     Acquire,
     /// We hold it: say so again.
@@ -50,7 +50,7 @@ pub(super) enum Verdict {
 
 /// Judges `observed` (`None` where there is no Lease) for the process `me`.
 #[must_use]
-pub(super) fn judge(observed: Option<&Observed>, me: &str, now: Duration) -> Verdict {
+pub(crate) fn judge(observed: Option<&Observed>, me: &str, now: Duration) -> Verdict {
     match observed {
         None => Verdict::Acquire,
         Some(Observed { record, .. }) if record.holder.is_empty() => Verdict::Acquire,

@@ -11,7 +11,7 @@
 //! # Assumptions
 //! Monotonic clocks run at about the same rate. Nothing is assumed about the time of day.
 
-mod judge;
+pub(crate) mod judge;
 
 use std::time::Duration;
 

@@ -1,21 +1,41 @@
-//! What a replica writes: it stops and starts tasks as planned, closes those of gone instances, and collects old ones.
+//! What a replica writes of tasks: it stops and starts them as planned, and closes those of gone instances.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use jiff::Timestamp;
+
 use super::agent::later;
-use super::api::Failure;
-use super::controller::{Cluster, KEEP_STOPPED, LOOK_EVERY, RESYNC, Replica};
+use super::controller::{Cluster, RESYNC, Replica};
+use super::link::Failure;
 use super::mutation::Mutation;
-use super::objects::{Basis, Key, Object, Revision, Service, TaskObject};
-use super::observe::{attempts_kept, placeable};
+use super::objects::{Basis, Content, Key, Object, Service, TaskObject};
+use super::observe::{is_refused, placeable};
 use crate::agent::step::TaskReport;
 use crate::domain::events;
 use crate::domain::ids;
 use crate::domain::liveness::Presence;
-use crate::domain::placement::{Group, Model, Request};
-use crate::domain::service::{Plan, Start};
+use crate::domain::placement::{Group, Request, place};
+use crate::domain::service::{Plan, Start, StopTask, Task};
 use crate::domain::task::{Stop, StopCode, TaskState};
+
+/// What a pass over a service looks at.
+pub(super) struct Scene {
+    /// Its tasks as they are stored, by name.
+    pub(super) objects: BTreeMap<String, (u64, Rc<TaskObject>)>,
+    /// The same in the domain's terms.
+    pub(super) tasks: Vec<Task>,
+    pub(super) basis: Rc<Basis>,
+}
+
+/// What a pass decided, ready to be carried out.
+pub(super) struct Decided {
+    pub(super) service: Rc<Service>,
+    pub(super) scene: Scene,
+    pub(super) plan: Plan,
+    /// The deployments that tasks are started for, and what they run.
+    pub(super) starts: Vec<(i64, Content, Vec<Start>)>,
+}
 
 impl Replica {
     /// Closes tasks whose instance is gone for good.
@@ -33,127 +53,122 @@ impl Replica {
                 code: StopCode::TerminationNotice,
                 reason,
             };
+            let told = task.status.stop.clone().or_else(|| task.stop.clone());
             let report = TaskReport {
                 state: TaskState::Stopped,
-                stop: Some(
-                    task.status
-                        .stop
-                        .clone()
-                        .or_else(|| task.stop.clone())
-                        .unwrap_or(stop),
-                ),
+                stop: Some(told.unwrap_or(stop)),
                 stopped_at: Some(cluster.now),
                 ..task.status.clone()
             };
-            let closed = TaskObject {
-                status: report.clone(),
-                ..TaskObject::clone(task)
-            };
             let key = Key::Task(task.name.clone());
-            let shown = Some(Object::Task(Rc::new(closed)));
-            if cluster.mutation == Mutation::OverwriteStatus {
-                self.write(
-                    cluster,
-                    &key,
-                    |api, by| api.report(&task.name, &task.uid, report, by),
-                    shown,
-                )?;
-            } else {
-                self.write(
-                    cluster,
-                    &key,
-                    |api, by| api.close((task, *version), report, by),
-                    shown,
-                )?;
-            }
+            let over_anything = cluster.mutation == Mutation::OverwriteStatus;
+            self.write(cluster, &key, |api, by| {
+                if over_anything {
+                    api.report(&task.name, &task.uid, report, by)
+                } else {
+                    api.close((task, *version), report, by)
+                }
+            })?;
         }
         Ok(())
     }
 
+    /// Carries out what was decided. True when a task found no instance.
     pub(super) fn carry_out(
         &mut self,
-        service: &Service,
-        deployment: &Revision,
-        plan: &Plan,
-        objects: &BTreeMap<String, (u64, Rc<TaskObject>)>,
-        basis: &Rc<Basis>,
+        decided: &Decided,
         cluster: &mut Cluster<'_>,
-    ) -> Result<(), Failure> {
-        for stop in &plan.stops {
-            let Some((version, task)) = objects.get(&stop.name) else {
-                continue;
-            };
-            cluster.history.say(cluster.now, || {
-                format!("{} stops {}: {:?}", self.link.actor, stop.name, stop.cause)
-            });
-            let stopped = TaskObject {
-                stop: Some(stop.stop.clone()),
-                ..TaskObject::clone(task)
-            };
-            let key = Key::Task(stop.name.clone());
-            let shown = Some(Object::Task(Rc::new(stopped)));
-            let (reason, basis) = (stop.stop.clone(), Rc::clone(basis));
-            self.write(
-                cluster,
-                &key,
-                |api, by| api.stop((task, *version), reason, Some(basis), by),
-                shown,
-            )?;
+    ) -> Result<bool, Failure> {
+        let scene = &decided.scene;
+        for stop in &decided.plan.stops {
+            self.stop(stop, scene, cluster)?;
         }
-        for start in &plan.starts {
-            self.start(service, deployment, start, basis, cluster)?;
+        for (deployment, content, starts) in &decided.starts {
+            for start in starts {
+                let placed = self.start(
+                    &decided.service,
+                    (*deployment, *content),
+                    *start,
+                    scene,
+                    cluster,
+                )?;
+                if !placed {
+                    return Ok(true);
+                }
+            }
         }
-        Ok(())
+        Ok(false)
     }
 
+    fn stop(
+        &mut self,
+        stop: &StopTask,
+        scene: &Scene,
+        cluster: &mut Cluster<'_>,
+    ) -> Result<(), Failure> {
+        let Some((version, task)) = scene.objects.get(&stop.name) else {
+            return Ok(());
+        };
+        if task.stop.is_some() {
+            return Ok(());
+        }
+        cluster.history.say(cluster.now, || {
+            format!("{} stops {}: {:?}", self.link.actor, stop.name, stop.cause)
+        });
+        let basis = Some(Rc::clone(&scene.basis));
+        self.tell_to_stop((task, *version), stop.stop.clone(), basis, cluster)
+    }
+
+    pub(super) fn tell_to_stop(
+        &mut self,
+        (task, version): (&Rc<TaskObject>, u64),
+        stop: Stop,
+        basis: Option<Rc<Basis>>,
+        cluster: &mut Cluster<'_>,
+    ) -> Result<(), Failure> {
+        let key = Key::Task(task.name.clone());
+        self.write(cluster, &key, |api, by| {
+            api.stop((task, version), stop, basis, by)
+        })
+        .map(drop)
+    }
+
+    /// Places a task and creates it; false when there is no place for it.
     fn start(
         &mut self,
         service: &Service,
-        deployment: &Revision,
-        start: &Start,
-        basis: &Rc<Basis>,
+        (deployment, content): (i64, Content),
+        start: Start,
+        scene: &Scene,
         cluster: &mut Cluster<'_>,
-    ) -> Result<(), Failure> {
-        let definition = cluster
-            .catalog
-            .definition(&service.name, deployment.version);
+    ) -> Result<bool, Failure> {
+        let name = ids::service_task_name(
+            &service.name,
+            &service.uid,
+            deployment,
+            start.slot,
+            start.attempt,
+        );
+        let definition = cluster.catalog.definition(&service.name, content.version);
         let held = |task: &TaskObject| {
             !task.is_ending() || cluster.mutation != Mutation::FreeAtStopRequest
         };
-        let instances = placeable(&self.view, &self.verdict, cluster.catalog, held);
-        let excluded: BTreeSet<String> = self
-            .view
-            .tasks()
-            .filter(|(_, task)| task.service == service.name && super::observe::is_refused(task))
-            .filter(|(_, task)| {
-                task.status
-                    .stopped_at
-                    .is_some_and(|at| later(at, RESYNC) > cluster.now)
-            })
-            .map(|(_, task)| task.instance.clone())
-            .collect();
+        let mut instances = placeable(&self.view, &self.verdict, cluster, held);
+        let excluded = refusals(scene, cluster.now);
         let demand = definition.demand();
         let request = Request {
             attributes: &BTreeSet::new(),
             demand: &demand,
             group: &Group::of_service("", &service.name),
-            spread_group: None,
-            constraints: Vec::new(),
-            strategies: &[],
-            seed: &service.name,
+            constraints: service.rules.constraints.iter().collect(),
+            strategies: &service.rules.strategies,
+            seed: &name,
             excluded: &excluded,
             unusable: &BTreeMap::new(),
         };
-        let Ok(placement) = instances.into_iter().collect::<Model>().place(&request) else {
-            return Err(Failure::Missing);
+        let Ok(placement) = place(&mut instances, &request) else {
+            return Ok(false);
         };
-        let name = ids::service_task_name(
-            &service.name,
-            &service.uid,
-            deployment.number,
-            start.slot,
-            start.attempt,
-        );
         cluster.history.say(cluster.now, || {
             format!(
                 "{} creates {name} on {}",
@@ -165,10 +180,10 @@ impl Replica {
             uid: String::new(),
             service: service.name.clone(),
             service_uid: service.uid.clone(),
-            deployment: deployment.number,
+            deployment,
             slot: start.slot,
             attempt: start.attempt,
-            version: deployment.version,
+            version: content.version,
             instance: placement.instance,
             dynamic_ports: placement.dynamic_ports,
             stop: None,
@@ -176,95 +191,62 @@ impl Replica {
             created_at: cluster.now,
             status: TaskReport::default(),
         };
-        let basis = Rc::clone(basis);
-        let reserved = Object::Task(Rc::new(task.clone()));
-        match self.write(
-            cluster,
-            &Key::Task(name.clone()),
-            |api, by| api.create_task(task, basis, by),
-            None,
-        ) {
-            Ok(version) => {
-                let counts = cluster.mutation != Mutation::ForgetOwnWrites;
-                if let Some((_, made)) = cluster.api.task(&name).filter(|_| counts) {
-                    self.view
-                        .wrote(Key::Task(name), version, Object::Task(made));
-                }
+        self.create(service, task, start, &scene.basis, cluster)?;
+        Ok(true)
+    }
+
+    fn create(
+        &mut self,
+        service: &Service,
+        task: TaskObject,
+        start: Start,
+        basis: &Rc<Basis>,
+        cluster: &mut Cluster<'_>,
+    ) -> Result<(), Failure> {
+        let key = Key::Task(task.name.clone());
+        let basis = Some(Rc::clone(basis));
+        let (name, reserved) = (task.name.clone(), Object::Task(Rc::new(task.clone())));
+        let answer = self.write(cluster, &key, |api, by| api.create_task(task, basis, by));
+        match answer {
+            Ok(_) => {
+                cluster.tally.tasks_created += 1;
                 Ok(())
             }
-            Err(Failure::Exists(Object::Task(found))) if found.service_uid == service.uid => {
+            Err(Failure::Exists(Object::Task(found)))
+                if found.service_uid == service.uid
+                    || cluster.mutation == Mutation::AdoptByName =>
+            {
                 if let Some((version, _)) = cluster.api.task(&name) {
-                    self.view
-                        .wrote(Key::Task(name), version, Object::Task(found));
+                    self.view.wrote(key, version, Object::Task(found));
                 }
                 Ok(())
             }
             Err(Failure::Exists(_)) => {
-                self.burned
-                    .entry(service.name.clone())
-                    .or_default()
-                    .insert(start.slot, start.attempt);
+                let burned = self.burned.entry(service.uid.clone()).or_default();
+                burned.insert(start.slot, start.attempt);
                 Ok(())
             }
             Err(failure) => {
-                if matches!(failure, Failure::Unknown)
-                    && cluster.mutation != Mutation::ForgetUnanswered
-                {
-                    self.view.reserve(Key::Task(name), reserved);
+                let forgets = cluster.mutation == Mutation::ForgetUnanswered;
+                if matches!(failure, Failure::Unknown) && !forgets {
+                    self.view.reserve(key, reserved);
                 }
                 Err(failure)
             }
         }
     }
+}
 
-    /// Deletes stopped tasks after their time, and lets go of deleted ones that hold nothing any more.
-    pub(super) fn collect(&mut self, cluster: &mut Cluster<'_>) -> Result<(), Failure> {
-        if self
-            .collected_at
-            .is_some_and(|at| later(at, LOOK_EVERY) > cluster.now)
-        {
-            return Ok(());
-        }
-        self.collected_at = Some(cluster.now);
-        let kept = attempts_kept(&self.view);
-        let all: Vec<(u64, Rc<TaskObject>)> = self
-            .view
-            .tasks()
-            .map(|(version, task)| (version, Rc::clone(task)))
-            .collect();
-        for (version, task) in all {
-            let gone = matches!(
-                self.presence(&task.instance),
-                Presence::Lost | Presence::Fenced
-            );
-            let old = task
-                .status
-                .stopped_at
-                .is_some_and(|at| later(at, KEEP_STOPPED) <= cluster.now);
-            let key = Key::Task(task.name.clone());
-            let outcome = if task.deleting
-                && (task.is_stopped() || gone || cluster.mutation == Mutation::LetGoAtOnce)
-            {
-                self.write(
-                    cluster,
-                    &key,
-                    |api, by| api.release((&task, version), by),
-                    None,
-                )
-            } else if task.is_stopped() && !task.deleting && old && !kept.contains(&task.name) {
-                self.write(
-                    cluster,
-                    &key,
-                    |api, by| api.delete((&task, version), by),
-                    None,
-                )
-            } else {
-                continue;
-            };
-            if matches!(outcome, Err(Failure::Crash)) {
-                return Err(Failure::Crash);
-            }
-        }
-        Ok(())
-    }
+/// Instances that lately would not have a task of the service.
+fn refusals(scene: &Scene, now: Timestamp) -> BTreeSet<String> {
+    let recent = |task: &TaskObject| {
+        let stopped = task.status.stopped_at;
+        stopped.is_some_and(|at| later(at, RESYNC) > now)
+    };
+    scene
+        .objects
+        .values()
+        .filter(|(_, task)| is_refused(task) && recent(task))
+        .map(|(_, task)| task.instance.clone())
+        .collect()
 }

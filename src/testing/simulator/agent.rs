@@ -6,10 +6,11 @@ use std::rc::Rc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::api::{Api, Failure, Link};
+use super::api::Api;
 use super::book::Entry;
 use super::catalog::Catalog;
 use super::history::History;
+use super::link::Link;
 use super::machine::Machine;
 use super::mutation::Mutation;
 use super::objects::TaskObject;
@@ -21,7 +22,7 @@ use crate::agent::task::{Listed, Task};
 use crate::agent::wanted::{Ledger, Rules, Wanted};
 use crate::api::names;
 use crate::domain::resources::Capacity;
-use crate::domain::task::TaskState;
+use crate::domain::task::{Stop, StopCode, TaskState};
 use crate::runtime::{ContainerSummary, Labels};
 
 const HEARTBEAT: SignedDuration = SignedDuration::from_secs(10);
@@ -37,6 +38,8 @@ pub(super) struct Agent {
     /// Which life of the process this is.
     life: u64,
     view: View,
+    /// Up to where the view was taken in.
+    followed: u64,
     synced: bool,
     book: BTreeMap<String, Entry>,
     ledger: Ledger,
@@ -47,6 +50,8 @@ pub(super) struct Agent {
     list_at: Timestamp,
     beat_at: Timestamp,
     suspects: BTreeSet<String>,
+    /// UIDs of tasks that there was no room for.
+    pub(super) refused: BTreeSet<String>,
 }
 
 /// All that an agent acts upon.
@@ -66,10 +71,7 @@ impl Agent {
     pub(super) fn new(instance: &str, capacity: Capacity, now: Timestamp) -> Self {
         let actor = format!("agent {instance}");
         Self {
-            link: Link {
-                actor,
-                ..Link::default()
-            },
+            link: Link::new(&actor, false),
             rules: Rules {
                 instance: instance.to_owned(),
                 ..Rules::default()
@@ -78,6 +80,7 @@ impl Agent {
             up: true,
             life: 1,
             view: View::default(),
+            followed: 0,
             synced: false,
             book: BTreeMap::new(),
             ledger: Ledger::default(),
@@ -87,6 +90,7 @@ impl Agent {
             list_at: now,
             beat_at: now,
             suspects: BTreeSet::new(),
+            refused: BTreeSet::new(),
         }
     }
 
@@ -96,6 +100,7 @@ impl Agent {
         self.life += 1;
         self.synced = false;
         self.view = View::default();
+        self.followed = 0;
         self.book.clear();
         self.ledger = Ledger::default();
         self.changes = 0;
@@ -173,6 +178,10 @@ impl Agent {
             }
             self.reap();
         }
+        let trusts_events = self.synced && around.mutation == Mutation::NeverListAgain;
+        if trusts_events {
+            return;
+        }
         if self.list_at <= around.now && around.machine.answers() && self.listing.is_none() {
             self.list_at = later(around.now, LIST_EVERY);
             let labels = Labels::from([(
@@ -203,7 +212,7 @@ impl Agent {
                 &of_task(&self.lines, uid),
             );
             task.discard();
-            let entry = Entry::new(task, None, 0);
+            let entry = Entry::new(String::new(), task, None, 0);
             self.book.insert(uid.clone(), entry);
         }
         self.suspects = unknown;
@@ -211,6 +220,10 @@ impl Agent {
 
     /// Takes in what the watch showed.
     fn follow(&mut self, around: &mut Surroundings<'_>) {
+        if self.followed == self.view.at {
+            return;
+        }
+        self.followed = self.view.at;
         let mine: Vec<(u64, Rc<TaskObject>)> = self
             .view
             .tasks()
@@ -219,7 +232,8 @@ impl Agent {
             .collect();
         let known: BTreeSet<&str> = mine.iter().map(|(_, task)| task.uid.as_str()).collect();
         for (uid, entry) in &mut self.book {
-            if entry.version > 0 && !known.contains(uid.as_str()) {
+            let seen = entry.seen_deleting || around.mutation != Mutation::WaitToSeeDeletion;
+            if entry.version > 0 && !known.contains(uid.as_str()) && seen {
                 entry.version = 0;
                 entry.task.discard();
                 entry.dirty = true;
@@ -239,31 +253,55 @@ impl Agent {
     }
 
     fn take(&mut self, version: u64, object: &TaskObject, around: &mut Surroundings<'_>) {
-        let listed = of_task(&self.lines, &object.uid);
+        let mut listed = of_task(&self.lines, &object.uid);
         let mut wanted = around.catalog.wanted(object);
         if let Some(entry) = self.book.get_mut(&object.uid) {
             entry.version = version;
             entry.dirty = true;
-            entry.task.tell_to_end(wanted.end);
+            entry.seen_deleting |= object.deleting;
+            let lost = |stop: &Stop| stop.code == StopCode::TerminationNotice;
+            if around.mutation != Mutation::RunOnAfterRejoin
+                || !object.stop.as_ref().is_some_and(lost)
+            {
+                entry.task.tell_to_end(wanted.end);
+            }
             if object.is_stopped() && entry.task.report().state < TaskState::Stopped {
                 entry.task.declared_stopped(object.status.clone());
                 entry.told = Some(object.status.clone());
             }
             return;
         }
+        let mut mute = false;
         if !listed.is_empty() {
             self.ledger.enter(&wanted);
+            if around.mutation == Mutation::NewNamesAfterRestart && self.life > 1 {
+                wanted.revision += 1000 * i64::try_from(self.life).unwrap_or(1);
+                listed.clear();
+            }
         } else if !object.is_stopped() && wanted.end.is_none() {
-            wanted.refusal = self.ledger.admit(&wanted, self.capacity).err();
+            let capacity = if around.machine.full {
+                Capacity::default()
+            } else {
+                self.capacity
+            };
+            wanted.refusal = self.ledger.admit(&wanted, capacity).err();
             if let Some(why) = &wanted.refusal {
                 around.history.say(around.now, || {
                     format!("{} refuses {}: {why}", self.link.actor, object.name)
                 });
+                self.refused.insert(object.uid.clone());
+                mute = around.mutation == Mutation::KeepRefusalQuiet;
+                if around.mutation == Mutation::StartRefused {
+                    wanted.refusal = None;
+                }
             }
         }
         // What the agent told is all that it remembers.
         let task = Task::new(wanted, object.status.clone(), &listed);
-        let entry = Entry::new(task, Some(object.status.clone()), version);
+        let name = object.name.clone();
+        let mut entry = Entry::new(name, task, Some(object.status.clone()), version);
+        entry.seen_deleting = object.deleting;
+        entry.mute = mute;
         self.book.insert(object.uid.clone(), entry);
     }
 
@@ -287,7 +325,7 @@ impl Agent {
         let life = self.life;
         for entry in self.book.values_mut() {
             let woken = entry.task.wake(around.now).is_none();
-            if !entry.dirty && woken {
+            if entry.mute || (!entry.dirty && woken) {
                 continue;
             }
             entry.dirty = !woken;
@@ -310,25 +348,24 @@ impl Agent {
                 entry.stepped = false;
                 continue;
             }
-            let Some((_, object)) = self.view.tasks().find(|(_, task)| task.uid == *uid) else {
-                continue;
+            let mut tell = |report: TaskReport| {
+                around.api.write(&mut self.link, around.random, |api, by| {
+                    api.report(&entry.name, uid, report, by)
+                })
             };
-            let name = object.name.clone();
-            let told = report.clone();
-            let answer = around.api.write(&mut self.link, around.random, |api, by| {
-                api.report(&name, uid, report, by)
-            });
-            match answer {
-                Ok(_) => entry.told = Some(told),
-                Err(
-                    Failure::Unknown
-                    | Failure::Conflict
-                    | Failure::Missing
-                    | Failure::Exists(_)
-                    | Failure::Crash,
-                ) => {
-                    entry.write_at = later(around.now, RETRY);
-                }
+            let later_on = later(around.now, RETRY);
+            if tell(report.clone()).is_err() {
+                entry.write_at = later_on;
+                entry.delayed = Some(report);
+                continue;
+            }
+            entry.told = Some(report);
+            let delayed = entry.delayed.take();
+            if around.mutation == Mutation::ReportOutOfOrder
+                && let Some(old) = delayed.filter(|old| Some(old) != entry.told.as_ref())
+                && tell(old).is_err()
+            {
+                entry.write_at = later_on;
             }
         }
     }

@@ -6,9 +6,11 @@ use std::rc::Rc;
 
 use jiff::Timestamp;
 
-use super::objects::{Basis, Instance, Key, Object, Revision, Service, TaskObject};
+use super::link::{Failure, Lease, Link};
+use super::objects::{Basis, Instance, Key, Object, Revision, Service, Status, TaskObject};
 use super::random::Random;
 use crate::agent::step::TaskReport;
+use crate::domain::liveness::Presence;
 use crate::domain::task::Stop;
 
 /// One commit. Its version is its place in the log, counted from 1.
@@ -19,7 +21,9 @@ pub(super) struct Commit {
     pub(super) object: Option<Object>,
     /// What a controller knew when it started or stopped a task.
     pub(super) basis: Option<Rc<Basis>>,
-    pub(super) by: String,
+    pub(super) by: Rc<str>,
+    /// A controller wrote it that did not hold the Lease.
+    pub(super) usurped: bool,
 }
 
 /// The objects.
@@ -28,34 +32,11 @@ pub(super) struct Api {
     log: Vec<Commit>,
     objects: BTreeMap<Key, (u64, Object)>,
     uids: u32,
+    pub(super) lease: Lease,
     /// Nobody can reach it.
     pub(super) down: bool,
     /// Of every hundred writes so many lose their answer.
     pub(super) lossy: u32,
-}
-
-/// Why a write came to nothing, as far as its writer knows.
-#[derive(Debug, Clone)]
-pub(super) enum Failure {
-    /// No answer: it may have been committed.
-    Unknown,
-    /// The object changed since, or cannot be changed so.
-    Conflict,
-    /// The name is taken, by this.
-    Exists(Object),
-    /// There is no such object.
-    Missing,
-    /// The writer itself died right after the write.
-    Crash,
-}
-
-/// One actor's way to the API.
-#[derive(Debug, Default)]
-pub(super) struct Link {
-    pub(super) actor: String,
-    pub(super) cut: bool,
-    /// The actor dies after so many more writes.
-    pub(super) dies_after: Option<u32>,
 }
 
 impl Api {
@@ -98,12 +79,17 @@ impl Api {
         &mut self,
         link: &mut Link,
         random: &mut Random,
-        change: impl FnOnce(&mut Self, &str) -> Result<u64, Failure>,
+        change: impl FnOnce(&mut Self, &Rc<str>) -> Result<u64, Failure>,
     ) -> Result<u64, Failure> {
         if !self.reached_by(link) {
             return Err(Failure::Unknown);
         }
+        let before = self.log.len();
         let answer = change(self, &link.actor);
+        if link.leads && self.lease.holder.as_ref() != Some(&link.actor) {
+            let written = self.log.iter_mut().skip(before);
+            written.for_each(|commit| commit.usurped = true);
+        }
         if let Some(left) = &mut link.dies_after {
             *left = left.saturating_sub(1);
             if *left == 0 {
@@ -118,51 +104,133 @@ impl Api {
         }
     }
 
-    /// Makes a service, an instance or any other object be as given; equal content is no commit.
-    pub(super) fn put(&mut self, key: Key, object: Object, by: &str) -> u64 {
+    /// Makes an object be as given.
+    pub(super) fn put(&mut self, key: Key, object: Object, by: &Rc<str>) -> u64 {
         self.commit(key, Some(object), None, by)
     }
 
-    /// A service as people change it.
-    pub(super) fn edit_service(&mut self, name: &str, edit: impl FnOnce(&mut Service)) {
-        let key = Key::Service(name.to_owned());
-        if let Some((_, Object::Service(service))) = self.objects.get(&key) {
-            let mut service = Service::clone(service);
-            edit(&mut service);
-            self.put(key, Object::Service(Rc::new(service)), "people");
+    /// The service of this name, read from the source.
+    pub(super) fn service(&self, name: &str) -> Option<(u64, Rc<Service>)> {
+        match self.objects.get(&Key::Service(name.to_owned()))? {
+            (version, Object::Service(service)) => Some((*version, Rc::clone(service))),
+            (_, Object::Instance(_) | Object::Revision(_) | Object::Task(_)) => None,
         }
     }
 
+    /// A service as people change it; what changes nothing is no commit.
+    pub(super) fn edit_service(&mut self, name: &str, edit: impl FnOnce(&mut Service)) {
+        let Some((_, known)) = self.service(name) else {
+            return;
+        };
+        let mut service = Service::clone(&known);
+        edit(&mut service);
+        if service != *known {
+            let key = Key::Service(name.to_owned());
+            self.put(key, Object::Service(Rc::new(service)), &"people".into());
+        }
+    }
+
+    /// Applies the status of this very version of a service.
+    pub(super) fn put_status(
+        &mut self,
+        (seen, at): (&Service, u64),
+        status: Status,
+        by: &Rc<str>,
+    ) -> Result<u64, Failure> {
+        let (version, known) = self.service(&seen.name).ok_or(Failure::Missing)?;
+        if version != at || known.uid != seen.uid {
+            return Err(Failure::Conflict);
+        }
+        if known.status == status {
+            return Ok(version);
+        }
+        let service = Service {
+            status,
+            ..Service::clone(&known)
+        };
+        let key = Key::Service(seen.name.clone());
+        Ok(self.put(key, Object::Service(Rc::new(service)), by))
+    }
+
+    /// Removes the finalizer of a service that is being deleted, and with it the service.
+    pub(super) fn let_go(
+        &mut self,
+        (seen, at): (&Service, u64),
+        by: &Rc<str>,
+    ) -> Result<u64, Failure> {
+        let (version, known) = self.service(&seen.name).ok_or(Failure::Missing)?;
+        if version != at || known.uid != seen.uid || !known.deleting {
+            return Err(Failure::Conflict);
+        }
+        Ok(self.commit(Key::Service(seen.name.clone()), None, None, by))
+    }
+
+    /// Changes an instance: people its wish, the leader its conclusion.
+    pub(super) fn edit_instance(
+        &mut self,
+        name: &str,
+        by: &Rc<str>,
+        edit: impl FnOnce(&mut Instance),
+    ) -> Result<u64, Failure> {
+        let key = Key::Instance(name.to_owned());
+        let Some((version, Object::Instance(known))) = self.objects.get(&key) else {
+            return Err(Failure::Missing);
+        };
+        let mut instance = Instance::clone(known);
+        edit(&mut instance);
+        if instance == **known {
+            return Ok(*version);
+        }
+        Ok(self.put(key, Object::Instance(Rc::new(instance)), by))
+    }
+
     /// What the leader concluded of an instance.
-    pub(super) fn put_instance(&mut self, instance: Instance, by: &str) -> u64 {
-        self.put(
-            Key::Instance(instance.name.clone()),
-            Object::Instance(Rc::new(instance)),
-            by,
-        )
+    pub(super) fn put_presence(
+        &mut self,
+        name: &str,
+        presence: Presence,
+        by: &Rc<str>,
+    ) -> Result<u64, Failure> {
+        self.edit_instance(name, by, |instance| instance.presence = presence)
     }
 
     /// Records what a deployment number stands for.
-    pub(super) fn create_revision(&mut self, revision: Revision, by: &str) -> Result<u64, Failure> {
-        let key = Key::Revision(revision.service.clone(), revision.number);
+    pub(super) fn create_revision(
+        &mut self,
+        revision: Revision,
+        by: &Rc<str>,
+    ) -> Result<u64, Failure> {
+        let key = Key::Revision(revision.service_uid.clone(), revision.number);
         self.create(key, Object::Revision(Rc::new(revision)), None, by)
+    }
+
+    /// DELETE of what a deployment number stood for.
+    pub(super) fn delete_revision(
+        &mut self,
+        revision: &Revision,
+        by: &Rc<str>,
+    ) -> Result<u64, Failure> {
+        let key = Key::Revision(revision.service_uid.clone(), revision.number);
+        self.objects.get(&key).ok_or(Failure::Missing)?;
+        Ok(self.commit(key, None, None, by))
     }
 
     /// Creates a task, and gives it a UID.
     pub(super) fn create_task(
         &mut self,
         mut task: TaskObject,
-        basis: Rc<Basis>,
-        by: &str,
+        basis: Option<Rc<Basis>>,
+        by: &Rc<str>,
     ) -> Result<u64, Failure> {
+        task.uid = self.uid();
+        let key = Key::Task(task.name.clone());
+        self.create(key, Object::Task(Rc::new(task)), basis, by)
+    }
+
+    /// A UID that nothing had before.
+    pub(super) fn uid(&mut self) -> String {
         self.uids += 1;
-        task.uid = format!("{:08x}-0000-4000-8000-000000000000", self.uids);
-        self.create(
-            Key::Task(task.name.clone()),
-            Object::Task(Rc::new(task)),
-            Some(basis),
-            by,
-        )
+        format!("{:08x}-0000-4000-8000-000000000000", self.uids)
     }
 
     fn create(
@@ -170,7 +238,7 @@ impl Api {
         key: Key,
         object: Object,
         basis: Option<Rc<Basis>>,
-        by: &str,
+        by: &Rc<str>,
     ) -> Result<u64, Failure> {
         match self.objects.get(&key) {
             Some((_, present)) => Err(Failure::Exists(present.clone())),
@@ -184,7 +252,7 @@ impl Api {
         seen: (&TaskObject, u64),
         stop: Stop,
         basis: Option<Rc<Basis>>,
-        by: &str,
+        by: &Rc<str>,
     ) -> Result<u64, Failure> {
         self.update(seen, basis, by, |task| {
             if task.stop.is_some() {
@@ -196,7 +264,11 @@ impl Api {
     }
 
     /// DELETE of a task: it waits for its finalizer.
-    pub(super) fn delete(&mut self, seen: (&TaskObject, u64), by: &str) -> Result<u64, Failure> {
+    pub(super) fn delete(
+        &mut self,
+        seen: (&TaskObject, u64),
+        by: &Rc<str>,
+    ) -> Result<u64, Failure> {
         self.update(seen, None, by, |task| {
             task.deleting = true;
             Ok(())
@@ -204,7 +276,11 @@ impl Api {
     }
 
     /// Removes the finalizer of a task that is being deleted, and with it the task.
-    pub(super) fn release(&mut self, seen: (&TaskObject, u64), by: &str) -> Result<u64, Failure> {
+    pub(super) fn release(
+        &mut self,
+        seen: (&TaskObject, u64),
+        by: &Rc<str>,
+    ) -> Result<u64, Failure> {
         let (version, task) = self.task(&seen.0.name).ok_or(Failure::Missing)?;
         if task.uid != seen.0.uid || version != seen.1 || !task.deleting {
             return Err(Failure::Conflict);
@@ -218,7 +294,7 @@ impl Api {
         name: &str,
         uid: &str,
         report: TaskReport,
-        by: &str,
+        by: &Rc<str>,
     ) -> Result<u64, Failure> {
         let (version, task) = self.task(name).ok_or(Failure::Missing)?;
         if task.uid != uid {
@@ -232,7 +308,7 @@ impl Api {
         &mut self,
         seen: (&TaskObject, u64),
         report: TaskReport,
-        by: &str,
+        by: &Rc<str>,
     ) -> Result<u64, Failure> {
         self.update(seen, None, by, |task| {
             if task.is_stopped() && task.status != report {
@@ -247,7 +323,7 @@ impl Api {
         &mut self,
         (seen, at): (&TaskObject, u64),
         basis: Option<Rc<Basis>>,
-        by: &str,
+        by: &Rc<str>,
         change: impl FnOnce(&mut TaskObject) -> Result<(), Failure>,
     ) -> Result<u64, Failure> {
         let (version, task) = self.task(&seen.name).ok_or(Failure::Missing)?;
@@ -273,13 +349,14 @@ impl Api {
         key: Key,
         object: Option<Object>,
         basis: Option<Rc<Basis>>,
-        by: &str,
+        by: &Rc<str>,
     ) -> u64 {
         self.log.push(Commit {
             key: key.clone(),
             object: object.clone(),
             basis,
-            by: by.to_owned(),
+            by: Rc::clone(by),
+            usurped: false,
         });
         let version = self.version();
         match object {

@@ -20,10 +20,23 @@ pub(super) struct Entry {
     pub(super) dirty: bool,
     /// There may be something to tell.
     pub(super) stepped: bool,
+    /// Name of its object.
+    pub(super) name: String,
+    /// Its object was seen being deleted.
+    pub(super) seen_deleting: bool,
+    /// Nothing is done for it and nothing told of it, by mistake.
+    pub(super) mute: bool,
+    /// A report that could not be told at its time.
+    pub(super) delayed: Option<TaskReport>,
 }
 
 impl Entry {
-    pub(super) const fn new(task: Task, told: Option<TaskReport>, version: u64) -> Self {
+    pub(super) const fn new(
+        name: String,
+        task: Task,
+        told: Option<TaskReport>,
+        version: u64,
+    ) -> Self {
         Self {
             task,
             told,
@@ -31,6 +44,10 @@ impl Entry {
             write_at: Timestamp::UNIX_EPOCH,
             dirty: true,
             stepped: true,
+            name,
+            seen_deleting: false,
+            mute: false,
+            delayed: None,
         }
     }
 

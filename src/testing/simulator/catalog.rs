@@ -72,7 +72,7 @@ impl Recipe {
     }
 
     /// At most one task of it fits on an instance.
-    pub(super) const fn is_exclusive(&self) -> bool {
+    pub(super) const fn has_fixed_ports(&self) -> bool {
         matches!(self.ports, Ports::Fixed)
     }
 }
@@ -101,6 +101,32 @@ impl Catalog {
                 offer(engine, service, version, quality, recipe);
             }
         }
+    }
+
+    /// Whether the tasks of a service have a health check.
+    pub(super) fn is_checked(&self, service: &str) -> bool {
+        self.recipe(service).is_some_and(|recipe| recipe.checked)
+    }
+
+    /// Whether nobody said how the tasks of a version fare.
+    pub(super) fn is_unknown(&self, service: &str, version: u32) -> bool {
+        let key = (service.to_owned(), version);
+        !self.qualities.contains_key(&key)
+    }
+
+    /// The newest version of a service.
+    pub(super) fn newest(&self, service: &str) -> u32 {
+        let versions = self.qualities.keys().filter(|(name, _)| name == service);
+        versions.map(|(_, version)| *version).max().unwrap_or(0)
+    }
+
+    /// The newest version of a service that does well.
+    pub(super) fn good(&self, service: &str) -> u32 {
+        let good = self
+            .qualities
+            .iter()
+            .filter(|((name, _), quality)| name == service && **quality == Quality::Good);
+        good.map(|((_, version), _)| *version).max().unwrap_or(1)
     }
 
     pub(super) fn quality(&self, service: &str, version: u32) -> Quality {

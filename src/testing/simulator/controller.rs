@@ -1,5 +1,5 @@
 //! A controller replica's outside: its cache, its leadership, its writes. What it decides is the domain's: liveness,
-//! the service planner and the placer.
+//! the service planner, the breaker, the rollback, and the placer.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -7,15 +7,20 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::acts::{Decided, Scene};
 use super::agent::later;
-use super::api::{Api, Failure, Link};
+use super::api::Api;
 use super::catalog::Catalog;
 use super::history::History;
+use super::leading::Leading;
+use super::link::{Failure, Link};
 use super::mutation::Mutation;
-use super::objects::{Basis, Instance, Key, Object, Revision, Service, TaskObject};
-use super::observe::{domain_task, healthy};
+use super::objects::{Instance, Key, Service};
+use super::observe::domain_task;
 use super::random::Random;
+use super::tally::Tally;
 use super::view::View;
+use super::{oracle, tamper};
 use crate::domain::ids;
 use crate::domain::liveness::{Presence, Sign, Watch};
 use crate::domain::service;
@@ -25,15 +30,20 @@ const LOST_AFTER: Duration = Duration::from_mins(1);
 /// The real one keeps stopped tasks for an hour.
 pub(super) const KEEP_STOPPED: SignedDuration = SignedDuration::from_secs(300);
 pub(super) const RESYNC: SignedDuration = SignedDuration::from_secs(60);
+const UNPLACED_AGAIN: SignedDuration = SignedDuration::from_secs(15);
 const BACKOFF: SignedDuration = SignedDuration::from_secs(1);
 
 /// A controller process.
 pub(super) struct Replica {
     pub(super) link: Link,
-    pub(super) up: bool,
-    pub(super) leads: bool,
+    pub(super) leading: Leading,
     /// Its watch is silent.
     pub(super) stalled: bool,
+    /// It stands still before it carries out what it decides next.
+    pub(super) freezes: bool,
+    /// It stands still.
+    pub(super) frozen: bool,
+    stash: Option<Decided>,
     pub(super) view: View,
     watch: Watch,
     looked_at: Option<Timestamp>,
@@ -55,21 +65,23 @@ pub(super) struct Cluster<'a> {
     pub(super) catalog: &'a Catalog,
     pub(super) random: &'a mut Random,
     pub(super) history: &'a mut History,
-    /// Nobody else leads.
+    pub(super) tally: &'a mut Tally,
+    /// Nobody else leads, and nobody wrote what the leader may not have read.
     pub(super) alone: bool,
+    /// Tasks of lost instances are not replaced (`disconnectPolicy: Wait`).
+    pub(super) waits: bool,
     pub(super) mutation: Mutation,
 }
 
 impl Replica {
     pub(super) fn new(name: &str) -> Self {
         Self {
-            link: Link {
-                actor: name.to_owned(),
-                ..Link::default()
-            },
-            up: true,
-            leads: false,
+            link: Link::new(name, true),
+            leading: Leading::default(),
             stalled: false,
+            freezes: false,
+            frozen: false,
+            stash: None,
             view: View::default(),
             watch: Watch::default(),
             looked_at: None,
@@ -82,61 +94,54 @@ impl Replica {
         }
     }
 
-    /// kill -9, or a lost lease: what it knew is gone.
-    pub(super) fn die(&mut self) {
+    /// kill -9, or a lost Lease: what it knew is gone, and Kubernetes starts it again.
+    pub(super) fn die(&mut self, now: Timestamp) {
         let mut view = std::mem::take(&mut self.view);
         view.forget_own_writes();
-        let actor = std::mem::take(&mut self.link.actor);
+        let actor = Rc::clone(&self.link.actor);
+        let cut = self.link.cut;
         *self = Self {
-            up: false,
             view,
+            leading: Leading::after_death(&self.leading, now),
             ..Self::new(&actor)
         };
-    }
-
-    /// Becomes the leader, with what a fresh list shows, or (`stale`) with what it happens to know.
-    pub(super) fn lead(&mut self, api: &Api, stale: bool) {
-        self.up = true;
-        self.leads = true;
-        if !stale {
-            self.view.follow(api, api.version());
-        }
+        self.link.cut = cut;
     }
 
     /// Lets the replica do what is due.
     pub(super) fn act(&mut self, cluster: &mut Cluster<'_>) {
-        if !self.up {
+        if self.frozen || !self.leading.is_up(cluster.now) {
             return;
         }
         if cluster.api.reached_by(&self.link) && !self.stalled {
             self.view.follow_some(cluster.api, cluster.random);
         }
-        if !self.leads {
+        if !self.leading.leads {
             return;
         }
-        let outcome = self
-            .look(cluster)
+        let stash = self.stash.take();
+        let outcome = stash
+            .map_or(Ok(false), |decided| self.carry_out(&decided, cluster))
+            .and_then(|_| self.look(cluster))
             .and_then(|()| self.reconcile_all(cluster))
             .and_then(|()| self.collect(cluster));
         if matches!(outcome, Err(Failure::Crash)) {
             cluster.history.say(cluster.now, || {
                 format!("{} crashes after a write", self.link.actor)
             });
-            self.die();
+            self.die(cluster.now);
         }
     }
 
     /// Looks at all instances, and writes down what changed.
     fn look(&mut self, cluster: &mut Cluster<'_>) -> Result<(), Failure> {
-        let due = self
-            .looked_at
-            .is_none_or(|at| later(at, LOOK_EVERY) <= cluster.now);
-        if !due || !cluster.api.reached_by(&self.link) {
+        let due = self.looked_at;
+        if due.is_some_and(|at| later(at, LOOK_EVERY) > cluster.now)
+            || !cluster.api.reached_by(&self.link)
+        {
             return Ok(());
         }
-        let elapsed = self
-            .looked_at
-            .map_or(SignedDuration::ZERO, |at| cluster.now.duration_since(at));
+        let elapsed = due.map_or(SignedDuration::ZERO, |at| cluster.now.duration_since(at));
         self.looked_at = Some(cluster.now);
         let known: BTreeMap<String, Rc<Instance>> = self
             .view
@@ -148,36 +153,23 @@ impl Replica {
         self.watch.look(elapsed, cluster.signs, |name| {
             was(name).is_some_and(|presence| presence != Presence::Connected)
         });
-        let (verdict, _) = self.watch.judge(
+        let (mut verdict, _) = self.watch.judge(
             cluster.signs,
             |_| LOST_AFTER,
             |name| was(name) == Some(Presence::Lost),
         );
+        tamper::verdict(cluster.mutation, &mut verdict);
         self.verdict = verdict;
-        if cluster.mutation == Mutation::SilentIsLost {
-            let silent = self
-                .verdict
-                .values_mut()
-                .filter(|presence| **presence == Presence::Disconnected);
-            silent.for_each(|presence| *presence = Presence::Lost);
-        }
         for (name, instance) in known {
             let presence = self.presence(&name);
             if instance.presence != presence {
                 cluster.history.say(cluster.now, || {
                     format!("{} finds {name} {presence:?}", self.link.actor)
                 });
-                let changed = Instance {
-                    presence,
-                    ..Instance::clone(&instance)
-                };
-                let object = Object::Instance(Rc::new(changed.clone()));
-                self.write(
-                    cluster,
-                    &Key::Instance(name),
-                    |api, by| Ok(api.put_instance(changed, by)),
-                    Some(object),
-                )?;
+                let key = Key::Instance(name.clone());
+                self.write(cluster, &key, |api, by| {
+                    api.put_presence(&name, presence, by)
+                })?;
                 self.again.clear();
             }
         }
@@ -205,20 +197,19 @@ impl Replica {
         }
         let changed = self.seen != self.view.at;
         self.seen = self.view.at;
-        let services: Vec<Rc<Service>> = self.view.services().cloned().collect();
-        for service in services {
-            let due = self
-                .again
-                .get(&service.name)
-                .is_none_or(|at| *at <= cluster.now);
-            let pausing = self
-                .again
-                .get(&service.name)
-                .is_some_and(|at| later(*at, -BACKOFF) >= cluster.now);
+        let services: Vec<(u64, Rc<Service>)> = self
+            .view
+            .services()
+            .map(|(version, service)| (version, Rc::clone(service)))
+            .collect();
+        for (version, service) in services {
+            let again = self.again.get(&service.name).copied();
+            let due = again.is_none_or(|at| at <= cluster.now);
+            let pausing = again.is_some_and(|at| later(at, -BACKOFF) >= cluster.now);
             if !due && (!changed || !pausing) {
                 continue;
             }
-            let wake = match self.reconcile(&service, cluster) {
+            let wake = match self.reconcile(&service, version, cluster) {
                 Ok(wake) => wake.unwrap_or_else(|| later(cluster.now, RESYNC)),
                 Err(Failure::Crash) => return Err(Failure::Crash),
                 Err(
@@ -226,98 +217,133 @@ impl Replica {
                 ) => later(cluster.now, BACKOFF),
             };
             self.again.insert(service.name.clone(), wake);
+            if self.frozen {
+                break;
+            }
         }
         Ok(())
     }
 
     fn reconcile(
         &mut self,
-        service: &Service,
+        service: &Rc<Service>,
+        version: u64,
         cluster: &mut Cluster<'_>,
     ) -> Result<Option<Timestamp>, Failure> {
-        let Some(deployment) = self.deployment(service, cluster)? else {
+        let scene = self.observe(service, cluster);
+        self.fence(&scene.objects, cluster)?;
+        let seen = (service, version);
+        if service.deleting {
+            return self.drain(seen, &scene, cluster);
+        }
+        let Some(current) = self.current(seen, &scene, cluster)? else {
             return Ok(Some(cluster.now));
         };
-        let objects: BTreeMap<String, (u64, Rc<TaskObject>)> = self
+        self.collect_snapshots(service, &scene, cluster)?;
+        let mut wanted = service.wanted((current.number, current.rollout), current.before);
+        let mut tasks = scene.tasks.clone();
+        tamper::input(
+            cluster.mutation,
+            &mut wanted,
+            &mut tasks,
+            self.leading.since,
+        );
+        let id = ids::deployment_id(&service.uid, current.number);
+        let burned = self.burned.get(&service.uid).cloned().unwrap_or_default();
+        let mut plan = service::plan(&wanted, &id, &tasks, &burned, cluster.now);
+        tamper::plan(cluster.mutation, &mut plan, &scene.tasks);
+        if plan.tripped {
+            self.fail(seen, &current, &scene, cluster)?;
+            return Ok(Some(cluster.now));
+        }
+        let mut starts = vec![(current.number, current.content, plan.starts.clone())];
+        let restarts = current.before.map(|before| {
+            let restarts = plan.restarts.clone();
+            (before.number, before.content, restarts)
+        });
+        starts.extend(restarts);
+        tamper::starts(cluster.mutation, &mut starts);
+        let decided = Decided {
+            service: Rc::clone(service),
+            scene,
+            plan,
+            starts,
+        };
+        if std::mem::take(&mut self.freezes) {
+            self.frozen = true;
+            self.stash = Some(decided);
+            return Ok(Some(cluster.now));
+        }
+        let unplaced = self.carry_out(&decided, cluster)?;
+        let (plan, tasks) = (&decided.plan, &decided.scene.tasks);
+        self.report(seen, &current, (&wanted, plan), (tasks, unplaced), cluster)?;
+        let again = later(cluster.now, UNPLACED_AGAIN);
+        Ok(if unplaced { Some(again) } else { plan.wake_at })
+    }
+
+    /// Reads all that a pass over a service decides on.
+    fn observe(&self, service: &Rc<Service>, cluster: &Cluster<'_>) -> Scene {
+        let objects: BTreeMap<_, _> = self
             .view
             .tasks()
             .filter(|(_, task)| task.service_uid == service.uid)
             .map(|(version, task)| (task.name.clone(), (version, Rc::clone(task))))
             .collect();
-        self.fence(&objects, cluster)?;
-        let tasks: Vec<service::Task> = objects
-            .values()
-            .map(|(_, task)| domain_task(task, self.presence(&task.instance), cluster.catalog))
-            .collect();
-        let wanted = service.wanted(deployment.number);
-        let id = ids::deployment_id(&service.uid, deployment.number);
-        let burned = self.burned.entry(service.name.clone()).or_default().clone();
-        let plan = service::plan(&wanted, &id, &tasks, &burned, cluster.now);
-        let basis = Rc::new(Basis {
-            healthy: healthy(&tasks, &wanted, cluster.now),
-            out_of_reach: tasks
-                .iter()
-                .filter(|task| matches!(task.presence, Presence::Lost | Presence::Fenced))
-                .map(|task| task.name.clone())
-                .collect(),
-            lower: wanted.lower_bound(),
-            upper: wanted.upper_bound(),
-            certain: cluster.alone,
-        });
-        self.carry_out(service, &deployment, &plan, &objects, &basis, cluster)?;
-        Ok(plan.wake_at)
-    }
-
-    /// The deployment that is wanted; `None` when one was just recorded and is to be read back.
-    fn deployment(
-        &mut self,
-        service: &Service,
-        cluster: &mut Cluster<'_>,
-    ) -> Result<Option<Revision>, Failure> {
-        let newest = self
+        let replaces = !cluster.waits || cluster.mutation == Mutation::IgnorePolicy;
+        let draining: BTreeSet<&str> = self
             .view
-            .deployment(&service.name)
-            .map(|revision| Revision::clone(revision));
-        if let Some(newest) = newest
-            .clone()
-            .filter(|newest| newest.version == service.version)
-        {
-            return Ok(Some(newest));
+            .instances()
+            .filter(|instance| instance.draining)
+            .map(|instance| instance.name.as_str())
+            .collect();
+        let tasks = objects
+            .values()
+            .map(|(_, task)| {
+                let presence = match self.presence(&task.instance) {
+                    Presence::Lost if !replaces => Presence::Disconnected,
+                    known => known,
+                };
+                let draining = draining.contains(task.instance.as_str());
+                domain_task(task, (presence, draining), cluster)
+            })
+            .collect();
+        let basis = oracle::basis(
+            service,
+            &objects,
+            (&self.view, &self.verdict),
+            cluster.catalog,
+            (cluster.now, cluster.alone, cluster.waits),
+        );
+        Scene {
+            objects,
+            tasks,
+            basis: Rc::new(basis),
         }
-        let number = newest.map_or(0, |newest| newest.number) + 1;
-        let revision = Revision {
-            service: service.name.clone(),
-            number,
-            version: service.version,
-        };
-        cluster.history.say(cluster.now, || {
-            format!("{} records {revision:?}", self.link.actor)
-        });
-        let key = Key::Revision(service.name.clone(), number);
-        let object = Object::Revision(Rc::new(revision.clone()));
-        self.write(
-            cluster,
-            &key,
-            |api, by| api.create_revision(revision, by),
-            Some(object),
-        )?;
-        Ok(None)
     }
 
-    /// A write; its result counts at once.
+    /// A write; its result counts at once. None leaves a replica whose Lease may end before the write is over.
     pub(super) fn write(
         &mut self,
         cluster: &mut Cluster<'_>,
         key: &Key,
-        change: impl FnOnce(&mut Api, &str) -> Result<u64, Failure>,
-        shown: Option<Object>,
+        change: impl FnOnce(&mut Api, &Rc<str>) -> Result<u64, Failure>,
     ) -> Result<u64, Failure> {
+        let careless = matches!(
+            cluster.mutation,
+            Mutation::WriteWithoutLease | Mutation::ApplyLate
+        );
+        if !careless && !self.leading.permits(cluster.now) {
+            return Err(Failure::Conflict);
+        }
         let answer = cluster.api.write(&mut self.link, cluster.random, change);
         if matches!(answer, Err(Failure::Unknown)) {
             self.unsure.insert(key.clone());
         }
         let version = answer?;
-        if let Some(object) = shown.filter(|_| cluster.mutation != Mutation::ForgetOwnWrites) {
+        let answered = cluster.api.get(key);
+        if let Some((_, object)) =
+            answered.filter(|_| cluster.mutation != Mutation::ForgetOwnWrites)
+        {
             self.view.wrote(key.clone(), version, object);
         }
         Ok(version)

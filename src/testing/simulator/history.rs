@@ -22,6 +22,11 @@ impl History {
         }
     }
 
+    /// Whether somebody will read it.
+    pub(super) const fn is_wanted(&self) -> bool {
+        self.wanted
+    }
+
     /// Writes a line.
     pub(super) fn say(&mut self, now: Timestamp, line: impl FnOnce() -> String) {
         if self.wanted {

@@ -1,18 +1,26 @@
-//! What must hold at every step, whatever goes wrong: `reliability.md`, section 3.
+//! What must hold of tasks at every step, whatever goes wrong. The letters are those of `docs/design/simulation.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use jiff::Timestamp;
 
+use super::agent::Agent;
 use super::api::{Api, Commit};
 use super::catalog::Catalog;
 use super::machine::Machine;
 use super::objects::{Basis, Key, Object, TaskObject};
+use super::oracle;
+use super::records::Records;
+use super::tally::Tally;
 use crate::domain::events;
+use crate::domain::placement::Constraint;
 use crate::domain::resources::Capacity;
+use crate::domain::service::Rollout;
 use crate::domain::task::StopCode;
-use crate::runtime::model::Deed;
+
+/// Commits that one task may take: its creation, its states and health, its stop, and its end.
+const MOST_COMMITS: u64 = 20;
 
 /// What was seen so far.
 #[derive(Default)]
@@ -23,6 +31,7 @@ pub(super) struct Invariants {
     /// Every task that ever was, by the part of its UID that container names carry.
     born: BTreeMap<String, Birth>,
     births: u64,
+    records: Records,
 }
 
 struct Birth {
@@ -32,73 +41,160 @@ struct Birth {
     upper: Option<usize>,
     /// It was out of reach of a controller at some time: it counts for no bound of a service any more.
     lost: bool,
+    commits: u64,
 }
 
-type Verdict = Result<(), String>;
+pub(super) type Verdict = Result<(), String>;
 
 impl Invariants {
-    /// Judges all commits since the last time.
+    /// Judges all commits since the last time. `lawful`: whoever led was alone, and knew all that was written before.
     pub(super) fn commits(
         &mut self,
         api: &Api,
         machines: &BTreeMap<String, Machine>,
-        now: Timestamp,
+        (now, lawful): (Timestamp, bool),
+        tally: &mut Tally,
     ) -> Verdict {
         for (version, commit) in api.since(self.at) {
             self.at = version;
+            tally.commits += 1;
+            if commit.usurped && lawful {
+                return Err(format!(
+                    "W1: {} writes {:?} without the Lease",
+                    commit.by, commit.key
+                ));
+            }
             match (&commit.key, &commit.object) {
                 (Key::Task(name), Some(Object::Task(task))) => {
                     let before = self.tasks.insert(name.clone(), Rc::clone(task));
                     match before {
-                        None => self.created(task, commit)?,
+                        None => self.created(task, commit, now)?,
                         Some(before) => {
                             lost_with_reason(&before, task, machines, now)?;
                             self.changed(&before, task, commit, machines)?;
                         }
                     }
+                    self.counted(task, tally)?;
                 }
                 (Key::Task(name), None) => self.removed(name, machines, now)?,
+                (Key::Service(_), Some(Object::Service(service))) => {
+                    self.records.changed(service, commit, lawful)?;
+                }
+                (Key::Service(name), None) => self.records.removed(name, &self.tasks)?,
+                (Key::Revision(uid, number), None) if lawful => {
+                    self.records.forgotten(uid, *number, &self.tasks)?;
+                }
                 _ => {}
             }
         }
         Ok(())
     }
 
-    /// S1: no more tasks than the upper bound that the writer had read.
-    fn created(&mut self, task: &Rc<TaskObject>, commit: &Commit) -> Verdict {
-        let basis = commit.basis.as_deref().cloned().unwrap_or_default();
-        for birth in self
-            .born
-            .values_mut()
-            .filter(|birth| basis.out_of_reach.contains(&birth.task.name))
-        {
+    /// Q3: a task takes a bounded number of writes.
+    fn counted(&mut self, task: &TaskObject, tally: &mut Tally) -> Verdict {
+        let Some(birth) = self.born.get_mut(&id(&task.uid)) else {
+            return Ok(());
+        };
+        birth.commits += 1;
+        tally.most_commits_of_a_task = tally.most_commits_of_a_task.max(birth.commits);
+        if birth.commits > MOST_COMMITS {
+            return Err(format!("Q3: {} writes of {}", birth.commits, task.name));
+        }
+        Ok(())
+    }
+
+    fn created(&mut self, task: &Rc<TaskObject>, commit: &Commit, now: Timestamp) -> Verdict {
+        let basis = commit.basis.as_deref();
+        let out_of_reach =
+            |name: &String| basis.is_some_and(|basis| basis.out_of_reach.contains(name));
+        let births = self.born.values_mut();
+        for birth in births.filter(|birth| out_of_reach(&birth.task.name)) {
             birth.lost = true;
         }
         self.births += 1;
-        let upper = basis.certain.then_some(basis.upper);
+        let certain = basis.filter(|basis| basis.certain);
         let birth = Birth {
             task: Rc::clone(task),
             number: self.births,
-            upper,
+            upper: certain.map(Basis::upper),
             lost: false,
+            commits: 0,
         };
         self.born.insert(id(&task.uid), birth);
-        if !basis.certain {
+        let Some(basis) = certain else {
             return Ok(());
-        }
+        };
+        self.begun_rightly(task, basis)?;
+        self.placed_rightly(task, basis)?;
+        self.records.started(task, basis, now)?;
+        self.room(task)
+    }
+
+    /// S1: no more tasks than the upper bound that the writer had read. F2: nothing is started for a deployment that
+    /// failed, or should have.
+    fn begun_rightly(&self, task: &TaskObject, basis: &Basis) -> Verdict {
         let live = self
             .tasks
             .values()
-            .filter(|other| other.service == task.service && !other.is_stopped())
+            .filter(|other| other.service_uid == task.service_uid && !other.is_stopped())
             .filter(|other| !basis.out_of_reach.contains(&other.name))
             .count();
-        if live > basis.upper {
+        if live > basis.upper() {
             return Err(format!(
                 "S1: {} makes {live} tasks of {}, upper bound {}",
-                task.name, task.service, basis.upper
+                task.name,
+                task.service,
+                basis.upper()
             ));
         }
-        self.room(task)
+        let newest = basis.service.status.newest();
+        let Some(newest) = newest.filter(|newest| newest.number == task.deployment) else {
+            return Ok(());
+        };
+        if newest.rollout == Rollout::Failed {
+            return Err(format!(
+                "F2: {} is started for a deployment that failed",
+                task.name
+            ));
+        }
+        let threshold = oracle::threshold(&basis.service).unwrap_or(u32::MAX);
+        if newest.rollout == Rollout::InProgress && basis.failures >= threshold {
+            return Err(format!(
+                "S13: {} is started after {} failures in a row, threshold {threshold}",
+                task.name, basis.failures
+            ));
+        }
+        Ok(())
+    }
+
+    /// P1: it goes to an instance that takes tasks, and no constraint of its service is broken.
+    fn placed_rightly(&self, task: &TaskObject, basis: &Basis) -> Verdict {
+        let instance = &task.instance;
+        if !basis.open.contains(instance) {
+            return Err(format!(
+                "P1: {} is placed on {instance}, which drains",
+                task.name
+            ));
+        }
+        for constraint in &basis.service.rules.constraints {
+            let broken = match constraint {
+                Constraint::DistinctInstance => self.tasks.values().any(|other| {
+                    other.uid != task.uid
+                        && other.service == task.service
+                        && other.instance == *instance
+                        && !other.is_stopped()
+                }),
+                // The only expression that services of a simulation have.
+                Constraint::MemberOf(_) => instance == "node-3",
+            };
+            if broken {
+                return Err(format!(
+                    "P1: {} breaks {constraint:?} on {instance}",
+                    task.name
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// S6: no host port is promised twice on an instance.
@@ -121,7 +217,7 @@ impl Invariants {
     }
 
     fn changed(
-        &self,
+        &mut self,
         before: &TaskObject,
         after: &TaskObject,
         commit: &Commit,
@@ -158,6 +254,7 @@ impl Invariants {
             return Err(format!("S8: a time of {name} changed"));
         }
         if after.is_stopped() && !before.is_stopped() {
+            self.records.ended(after);
             if let Some(container) = live_of(&after.uid, machines) {
                 return Err(format!(
                     "S9: {name} is STOPPED by {}, but {container} lives",
@@ -167,6 +264,9 @@ impl Invariants {
             if after.status.stop.is_none() || after.status.stopped_at.is_none() {
                 return Err(format!("S7: {name} is STOPPED without a reason or a time"));
             }
+        }
+        if after.status.started_at.is_some() && before.status.started_at.is_none() {
+            self.records.ran(after);
         }
         match &commit.basis {
             Some(basis) if before.stop.is_none() && after.stop.is_some() => {
@@ -181,6 +281,9 @@ impl Invariants {
         let Some(stop) = &task.stop else {
             return Ok(());
         };
+        if basis.service.uid != task.service_uid {
+            return Err(format!("S14: {} is stopped for another service", task.name));
+        }
         let voluntary = stop.code == StopCode::ServiceSchedulerInitiated
             && stop.reason != events::FAILED_HEALTH_CHECKS;
         if !basis.certain || !voluntary || !basis.healthy.contains(&task.name) {
@@ -198,10 +301,12 @@ impl Invariants {
             .iter()
             .filter(|name| !told_by_us(name))
             .count();
-        if left < basis.lower {
+        if left < basis.lower() {
             return Err(format!(
                 "S2: the stop of {} leaves {left} healthy tasks of {}, lower bound {}",
-                task.name, task.service, basis.lower
+                task.name,
+                task.service,
+                basis.lower()
             ));
         }
         Ok(())
@@ -233,22 +338,22 @@ impl Invariants {
         Ok(())
     }
 
-    /// Judges what happened on a machine.
-    pub(super) fn deed(
+    /// Judges the start of a container on a machine.
+    pub(super) fn started(
         &self,
-        at: &str,
-        name: &str,
-        deed: Deed,
+        (at, name): (&str, &str),
         machines: &BTreeMap<String, Machine>,
-        capacity: Capacity,
-        catalog: &Catalog,
+        agent: &Agent,
+        (capacity, catalog): (Capacity, &Catalog),
     ) -> Verdict {
-        if deed != Deed::Started {
-            return Ok(());
-        }
         let Some(birth) = self.born.get(task_of(name)) else {
             return Err(format!("S14: {name} belongs to no task"));
         };
+        if agent.refused.contains(&birth.task.uid) {
+            return Err(format!(
+                "S18: {name} was started though {at} refused its task"
+            ));
+        }
         let task = &birth.task;
         if task.instance != at {
             return Err(format!(
@@ -269,10 +374,8 @@ impl Invariants {
         if machine.starts.get(name).is_some_and(|starts| *starts > 1) {
             return Err(format!("S3: {name} was started twice"));
         }
-        if machines
-            .iter()
-            .any(|(other, machine)| other != at && machine.live.contains(name))
-        {
+        let live = machines.values().flat_map(|machine| &machine.live);
+        if live.filter(|other| is_same(other, name)).count() > 1 {
             return Err(format!("S3: {name} lives twice"));
         }
         let here: BTreeSet<&str> = machine.live.iter().map(|name| task_of(name)).collect();
@@ -291,11 +394,11 @@ impl Invariants {
                 capacity.memory
             ));
         }
-        self.bounds(&task.service, machines)
+        self.bounds(&task.service_uid, machines)
     }
 
     /// S1, physically: the tasks that live, those out of reach aside, are no more than the newest of them was allowed.
-    fn bounds(&self, service: &str, machines: &BTreeMap<String, Machine>) -> Verdict {
+    fn bounds(&self, service_uid: &str, machines: &BTreeMap<String, Machine>) -> Verdict {
         let live: BTreeSet<&str> = machines
             .values()
             .flat_map(|machine| machine.live.iter().map(|name| task_of(name)))
@@ -315,12 +418,14 @@ impl Invariants {
         let births: Vec<&Birth> = live
             .into_iter()
             .filter_map(|id| self.born.get(id))
-            .filter(|birth| birth.task.service == service && !birth.lost && !lost(&birth.task))
+            .filter(|birth| {
+                birth.task.service_uid == service_uid && !birth.lost && !lost(&birth.task)
+            })
             .collect();
         let newest = births.iter().max_by_key(|birth| birth.number);
         match newest.and_then(|newest| newest.upper) {
             Some(upper) if births.len() > upper => Err(format!(
-                "S1: {} tasks of {service} live, upper bound {upper}",
+                "S1: {} tasks of service {service_uid} live, upper bound {upper}",
                 births.len()
             )),
             _ => Ok(()),
@@ -357,8 +462,14 @@ pub(super) fn id(uid: &str) -> String {
     crate::domain::ids::task_id(uid).chars().take(12).collect()
 }
 
-fn task_of(container: &str) -> &str {
+pub(super) fn task_of(container: &str) -> &str {
     container.rsplit('-').next().unwrap_or(container)
+}
+
+/// The same container of the same task, whatever else their names say.
+fn is_same(one: &str, other: &str) -> bool {
+    let part = |name: &str| name.contains("-app-");
+    task_of(one) == task_of(other) && part(one) == part(other)
 }
 
 fn live_of<'a>(uid: &str, machines: &'a BTreeMap<String, Machine>) -> Option<&'a String> {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::agent::later;
 use super::mutation::Mutation;
 use super::random::Random;
 use crate::agent::step::{Call, Outcome};
@@ -36,6 +37,10 @@ pub(super) struct Machine {
     pub(super) daemon: Daemon,
     /// It reaches nobody.
     pub(super) cut: bool,
+    /// How far its clock is ahead.
+    pub(super) ahead: SignedDuration,
+    /// Something else takes its memory.
+    pub(super) full: bool,
     /// Its node object was deleted after it was switched off for good.
     pub(super) gone: bool,
     silent_since: Option<Timestamp>,
@@ -78,6 +83,8 @@ impl Machine {
             powered: true,
             daemon: Daemon::Answers,
             cut: false,
+            ahead: SignedDuration::ZERO,
+            full: false,
             gone: false,
             silent_since: None,
             unready_at: None,
@@ -87,6 +94,11 @@ impl Machine {
             live: BTreeSet::new(),
             starts: BTreeMap::new(),
         }
+    }
+
+    /// What its own clock says.
+    pub(super) fn clock(&self, now: Timestamp) -> Timestamp {
+        later(now, self.ahead)
     }
 
     /// Whether the engine answers at once.
@@ -119,6 +131,7 @@ impl Machine {
         if !self.powered {
             return;
         }
+        let now = self.clock(now);
         self.engine.tick(now);
         if self.daemon == Daemon::Answers {
             let due: Vec<(String, Health)> = self
@@ -197,6 +210,7 @@ impl Machine {
         random: &mut Random,
         health: impl Fn(&str) -> Option<Health>,
     ) -> Vec<(String, Deed)> {
+        let now = self.clock(now);
         let new: Vec<(String, Deed)> = self
             .engine
             .deeds()
@@ -225,14 +239,14 @@ impl Machine {
     }
 
     /// Lets a check fail or pass again.
-    pub(super) fn check(&mut self, at: Timestamp, name: &str, health: Health) {
-        self.checks.push((at, name.to_owned(), health));
+    pub(super) fn check(&mut self, now: Timestamp, name: &str, health: Health) {
+        self.checks.push((self.clock(now), name.to_owned(), health));
     }
 
     /// Switches the machine off: everything on it ends.
     pub(super) fn power_off(&mut self, now: Timestamp) {
         self.powered = false;
-        self.engine.restart(now);
+        self.engine.restart(self.clock(now));
         self.calls.clear();
     }
 
@@ -245,7 +259,7 @@ impl Machine {
     /// The engine's process is started again, which kills what outlived it.
     pub(super) fn restart_daemon(&mut self, now: Timestamp) {
         if self.powered {
-            self.engine.restart(now);
+            self.engine.restart(self.clock(now));
             self.daemon = Daemon::Answers;
         }
     }

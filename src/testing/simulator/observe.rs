@@ -1,21 +1,23 @@
 //! From the model's objects to the domain's terms.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use jiff::Timestamp;
-
-use super::catalog::Catalog;
+use super::controller::Cluster;
 use super::objects::TaskObject;
 use super::view::View;
 use crate::domain::events;
 use crate::domain::liveness::Presence;
-use crate::domain::placement::{Group, Instance};
+use crate::domain::placement::{Group, Instance, ZONE};
 use crate::domain::resources::Held;
-use crate::domain::service::{Ending, Mark, ReplacedWhen, Task, Wanted};
+use crate::domain::service::{Ending, Task};
 use crate::domain::task::StopCode;
 
 /// A task as the planner sees it.
-pub(super) fn domain_task(task: &TaskObject, presence: Presence, catalog: &Catalog) -> Task {
+pub(super) fn domain_task(
+    task: &TaskObject,
+    (presence, draining): (Presence, bool),
+    cluster: &Cluster<'_>,
+) -> Task {
     let told = task.status.stop.as_ref().or(task.stop.as_ref());
     Task {
         name: task.name.clone(),
@@ -24,17 +26,11 @@ pub(super) fn domain_task(task: &TaskObject, presence: Presence, catalog: &Catal
         attempt: task.attempt,
         state: task.status.state,
         stopping: task.is_ending(),
-        draining: false,
-        target: None,
-        marks: vec![Mark::Bucket(Some(task.instance.clone()))],
-        protected_until: None,
-        replaced_when: ReplacedWhen::Lost,
-        checked: catalog
-            .recipe(&task.service)
-            .is_some_and(|recipe| recipe.checked),
+        draining,
+        checked: cluster.catalog.is_checked(&task.service),
         health: task.status.health,
         instance: task.instance.clone(),
-        zone: None,
+        zone: Some(zone_of(&task.instance)),
         presence,
         created_at: task.created_at,
         started_at: task.status.started_at,
@@ -43,6 +39,12 @@ pub(super) fn domain_task(task: &TaskObject, presence: Presence, catalog: &Catal
         ending: ending(task),
         stop_code: told.map(|stop| stop.code),
     }
+}
+
+/// Two zones: machines take turns.
+pub(super) fn zone_of(instance: &str) -> String {
+    let even = instance.ends_with(['0', '2', '4']);
+    if even { "a" } else { "b" }.to_owned()
 }
 
 fn ending(task: &TaskObject) -> Ending {
@@ -63,66 +65,45 @@ pub(super) fn is_refused(task: &TaskObject) -> bool {
     })
 }
 
-/// Names of the tasks that count as healthy.
-pub(super) fn healthy(tasks: &[Task], wanted: &Wanted, now: Timestamp) -> BTreeSet<String> {
-    let healthy = tasks
-        .iter()
-        .filter(|task| task.is_healthy(wanted.healthy_after, now));
-    healthy.map(|task| task.name.clone()).collect()
-}
-
 /// The instances as the placer sees them.
 pub(super) fn placeable(
     view: &View,
     verdict: &BTreeMap<String, Presence>,
-    catalog: &Catalog,
+    cluster: &Cluster<'_>,
     holds: impl Fn(&TaskObject) -> bool,
 ) -> Vec<Instance> {
-    let mut instances: Vec<Instance> = view
+    let mut instances: BTreeMap<&str, Instance> = view
         .instances()
-        .map(|instance| Instance {
-            name: instance.name.clone(),
-            active: true,
-            connected: verdict.get(&instance.name) == Some(&Presence::Connected),
-            capacity: instance.capacity,
-            held: Held::default(),
-            ..Instance::default()
+        .map(|instance| {
+            let offered = Instance {
+                name: instance.name.clone(),
+                active: !instance.draining,
+                connected: verdict.get(&instance.name) == Some(&Presence::Connected),
+                attributes: [(ZONE.to_owned(), instance.zone.clone())].into(),
+                capacity: instance.capacity,
+                held: Held::default(),
+                ..Instance::default()
+            };
+            (instance.name.as_str(), offered)
         })
         .collect();
-    for (_, task) in view
-        .tasks()
-        .filter(|(_, task)| !task.is_stopped() && holds(task))
-    {
-        if let Some(instance) = instances
-            .iter_mut()
-            .find(|instance| instance.name == task.instance)
-        {
-            let demand = catalog.definition(&task.service, task.version).demand();
-            instance
-                .held
-                .take(&demand, task.dynamic_ports.iter().copied());
-            instance.groups.add(Group::of_service("", &task.service));
+    let tasks = view.tasks().map(|(_, task)| task);
+    for task in tasks.filter(|task| !task.is_stopped() && holds(task)) {
+        let Some(instance) = instances.get_mut(task.instance.as_str()) else {
+            continue;
+        };
+        let demand = cluster
+            .catalog
+            .definition(&task.service, task.version)
+            .demand();
+        let ports = task.dynamic_ports.iter().copied();
+        instance.held.take(&demand, ports);
+        let group = Group::of_service("", &task.service);
+        if task.is_ending() {
+            instance.groups.add_ending(&group);
+        } else {
+            instance.groups.add(&group);
         }
     }
-    instances
-}
-
-/// Names of the tasks that hold the highest attempt of a slot of a deployment that lives.
-pub(super) fn attempts_kept(view: &View) -> BTreeSet<String> {
-    let mut highest: BTreeMap<(&str, i64), (i64, &str)> = BTreeMap::new();
-    for (_, task) in view.tasks() {
-        let current = view
-            .deployment(&task.service)
-            .is_some_and(|newest| newest.number == task.deployment);
-        if current {
-            let best = highest
-                .entry((&task.service, task.slot))
-                .or_insert((task.attempt, &task.name));
-            *best = (*best).max((task.attempt, &task.name));
-        }
-    }
-    highest
-        .into_values()
-        .map(|(_, name)| name.to_owned())
-        .collect()
+    instances.into_values().collect()
 }

@@ -5,6 +5,7 @@ use jiff::SignedDuration;
 
 use super::catalog::Quality;
 use super::random::Random;
+use crate::domain::service::{Breaker, Percents};
 
 /// Something that goes wrong, or that people do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +35,12 @@ pub(super) enum Fault {
     },
     /// People change a service.
     Edit { service: usize, edit: Edit },
+    /// People drain an instance; most take it back.
+    Drain {
+        machine: usize,
+        back_in: SignedDuration,
+        for_good: bool,
+    },
     /// People end a task.
     Task { which: usize, end: End },
     /// To one of the containers that run.
@@ -55,6 +62,8 @@ pub(super) enum MachineTrouble {
     EngineHangs,
     /// Its engine's process dies; the containers die when it comes back.
     EngineDies,
+    /// Something else takes its memory, so that its agent refuses tasks.
+    Full,
 }
 
 /// What happens to the leader.
@@ -66,9 +75,13 @@ pub(super) enum LeaderTrouble {
     DiesAfter { writes: u32 },
     /// It cannot reach the API.
     Cut,
+    /// It cannot renew its Lease, though all else works.
+    LeaseRefused,
+    /// It stands still between a decision and its writes.
+    Freezes,
     /// Its watch is silent, though its writes arrive.
     WatchStalls,
-    /// Another one leads as well.
+    /// Another one leads as well, whatever the Lease says.
     Twin,
 }
 
@@ -79,6 +92,18 @@ pub(super) enum Edit {
     Scale { desired: u32 },
     /// A new version.
     Deploy { quality: Quality },
+    /// The version before.
+    Revert,
+    /// The same once more.
+    Force,
+    /// The bounds.
+    Percents(Percents),
+    /// The circuit breaker.
+    Breaker(Breaker),
+    /// It is deleted, and made again.
+    Recreate,
+    /// Somebody makes a task with the name that the service's next one would have.
+    Squat,
 }
 
 /// How people end a task.
@@ -105,114 +130,88 @@ pub(super) enum Harm {
 pub(super) type Script = Vec<(SignedDuration, Fault)>;
 
 /// How long faults go on.
-pub(super) const TROUBLE: SignedDuration = SignedDuration::from_secs(240);
+pub(super) const TROUBLE: SignedDuration = SignedDuration::from_secs(420);
+
+impl Fault {
+    /// One word for it, for the tally.
+    pub(super) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Machine { trouble, .. } => match trouble {
+                MachineTrouble::AgentDies => "agent killed",
+                MachineTrouble::PowerOff => "power off",
+                MachineTrouble::Gone => "machine gone",
+                MachineTrouble::Cut => "machine cut off",
+                MachineTrouble::EngineHangs => "engine hangs",
+                MachineTrouble::EngineDies => "engine killed",
+                MachineTrouble::Full => "machine full",
+            },
+            Self::Leader { trouble, .. } => match trouble {
+                LeaderTrouble::Dies { stale: false } => "leader killed",
+                LeaderTrouble::Dies { stale: true } => "stale takeover",
+                LeaderTrouble::DiesAfter { .. } => "leader killed after a write",
+                LeaderTrouble::Cut => "leader cut off",
+                LeaderTrouble::LeaseRefused => "lease refused",
+                LeaderTrouble::Freezes => "leader frozen",
+                LeaderTrouble::WatchStalls => "watch stalled",
+                LeaderTrouble::Twin => "two leaders",
+            },
+            Self::ApiDown { .. } => "API down",
+            Self::ApiLossy { .. } => "answers lost",
+            Self::CallsLossy { .. } => "engine calls lost",
+            Self::Edit { edit, .. } => match edit {
+                Edit::Scale { .. } => "scaled",
+                Edit::Deploy {
+                    quality: Quality::Good,
+                } => "deployed",
+                Edit::Deploy { .. } => "deployed badly",
+                Edit::Revert => "reverted",
+                Edit::Force => "forced",
+                Edit::Percents(_) => "percents edited",
+                Edit::Breaker(_) => "breaker edited",
+                Edit::Recreate => "service recreated",
+                Edit::Squat => "name taken",
+            },
+            Self::Drain { .. } => "instance drained",
+            Self::Task { end: End::Stop, .. } => "task stopped",
+            Self::Task {
+                end: End::Delete, ..
+            } => "task deleted",
+            Self::Container { harm, .. } => match harm {
+                Harm::Ends => "container ended",
+                Harm::Vanishes => "container removed",
+                Harm::Sickens => "container sickened",
+            },
+        }
+    }
+
+    const fn is_for_good(&self) -> bool {
+        let gone = matches!(
+            self,
+            Self::Machine {
+                trouble: MachineTrouble::Gone,
+                ..
+            }
+        );
+        gone || matches!(self, Self::Drain { for_good: true, .. })
+    }
+}
 
 /// Draws the script of a seed.
 pub(super) fn draw(random: &mut Random, machines: usize, services: usize) -> Script {
     let mut script = Script::new();
-    for _ in 0..3 + random.below(14) {
+    let span = u32::try_from(TROUBLE.as_millis()).unwrap_or(u32::MAX);
+    for _ in 0..4 + random.below(20) {
         // Troubles come together: half of them hit while another is still hot.
         let before = random.pick(&script).filter(|_| random.chance(50));
         let at = match before {
             Some((at, _)) => at.saturating_add(random.time(0, 6_000)),
-            None => random.time(
-                5_000,
-                u32::try_from(TROUBLE.as_millis()).unwrap_or(u32::MAX),
-            ),
+            None => random.time(5_000, span),
         };
-        script.push((at, fault(random, machines, services)));
+        script.push((at, super::draw::fault(random, machines, services)));
     }
     // One machine at most goes for good, so that there stays room for everything.
     let mut gone = false;
-    let goes = |fault: &Fault| {
-        matches!(
-            fault,
-            Fault::Machine {
-                trouble: MachineTrouble::Gone,
-                ..
-            }
-        )
-    };
-    script.retain(|(_, fault)| !goes(fault) || !std::mem::replace(&mut gone, true));
+    script.retain(|(_, fault)| !fault.is_for_good() || !std::mem::replace(&mut gone, true));
     script.sort_by_key(|(at, _)| *at);
     script
-}
-
-fn fault(random: &mut Random, machines: usize, services: usize) -> Fault {
-    let (machine, service, which) = (
-        random.below(machines),
-        random.below(services),
-        random.below(64),
-    );
-    let (short, long) = (random.time(500, 20_000), random.time(2_000, 150_000));
-    let machine = |trouble, back_in| Fault::Machine {
-        machine,
-        trouble,
-        back_in,
-    };
-    let leader = |trouble, back_in| Fault::Leader { trouble, back_in };
-    let edit = |edit| Fault::Edit { service, edit };
-    match random.below(30) {
-        0 | 1 => machine(MachineTrouble::AgentDies, short),
-        2 => machine(MachineTrouble::PowerOff, long),
-        3 => machine(MachineTrouble::Gone, long),
-        4 | 5 => machine(MachineTrouble::Cut, long),
-        6 => machine(MachineTrouble::EngineHangs, long),
-        7 => machine(MachineTrouble::EngineDies, short),
-        8 => leader(LeaderTrouble::Dies { stale: false }, short),
-        9 => leader(LeaderTrouble::Dies { stale: true }, short),
-        10 | 11 => {
-            let writes = u32::try_from(random.below(6) + 1).unwrap_or(1);
-            leader(LeaderTrouble::DiesAfter { writes }, short)
-        }
-        12 => leader(LeaderTrouble::Cut, long),
-        13 => leader(LeaderTrouble::Twin, short),
-        14 | 15 => leader(LeaderTrouble::WatchStalls, long),
-        16 => Fault::ApiDown { back_in: long },
-        17 => Fault::ApiLossy {
-            percent: 60,
-            ends_in: long,
-        },
-        18 => Fault::CallsLossy {
-            percent: 40,
-            ends_in: short,
-        },
-        19..=21 => edit(Edit::Scale {
-            desired: u32::try_from(random.below(6)).unwrap_or(1),
-        }),
-        22 | 23 => edit(Edit::Deploy {
-            quality: Quality::Good,
-        }),
-        24 => {
-            let bad = [
-                Quality::CannotStart,
-                Quality::NoImage,
-                Quality::EndsSoon,
-                Quality::Sick,
-            ];
-            edit(Edit::Deploy {
-                quality: random.pick(&bad).unwrap_or(Quality::Good),
-            })
-        }
-        25 => Fault::Task {
-            which,
-            end: End::Stop,
-        },
-        26 => Fault::Task {
-            which,
-            end: End::Delete,
-        },
-        27 => Fault::Container {
-            which,
-            harm: Harm::Ends,
-        },
-        28 => Fault::Container {
-            which,
-            harm: Harm::Vanishes,
-        },
-        _ => Fault::Container {
-            which,
-            harm: Harm::Sickens,
-        },
-    }
 }

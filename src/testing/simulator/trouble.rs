@@ -1,25 +1,22 @@
 //! Carries out the script: what goes wrong, and how it is put right again.
 
-use std::rc::Rc;
-
 use jiff::SignedDuration;
 
 use super::agent::{Agent, later};
 use super::api::start_of_time;
-use super::catalog::Quality;
-use super::controller::Replica;
 use super::machine::{Daemon, Machine};
-use super::objects::{Object, TaskObject};
-use super::script::{Edit, End, Fault, Harm, LeaderTrouble, MachineTrouble};
+use super::script::{Fault, Harm, LeaderTrouble, MachineTrouble};
 use super::world::World;
-use crate::domain::events;
-use crate::domain::task::{Health, Stop, StopCode};
+use crate::domain::task::Health;
 
 /// The end of a trouble.
 #[derive(Debug, Clone)]
 pub(super) enum Undo {
     Machine(String, MachineTrouble),
     LeaderJoined,
+    LeaseGranted,
+    LeaderThaws,
+    Active(String),
     WatchGoesOn,
     OneLeader,
     ApiUp,
@@ -38,6 +35,7 @@ impl World {
             .count();
         for (_, fault) in self.script.drain(..due).collect::<Vec<_>>() {
             self.history.say(now, || format!("FAULT {fault:?}"));
+            self.tally.befell(fault.kind());
             self.befall(fault);
         }
         let due: Vec<Undo> = self
@@ -57,11 +55,7 @@ impl World {
         for (_, undo) in std::mem::take(&mut self.undo) {
             self.mend(&undo);
         }
-        for service in self.services() {
-            if self.catalog.quality(&service.name, service.version) != Quality::Good {
-                self.deploy(&service.name, Quality::Good);
-            }
-        }
+        self.mend_services();
     }
 
     fn befall(&mut self, fault: Fault) {
@@ -71,8 +65,7 @@ impl World {
                 trouble,
                 back_in,
             } => {
-                let index = machine.checked_rem(self.machines.len()).unwrap_or(0);
-                let Some(name) = self.machines.keys().nth(index).cloned() else {
+                let Some(name) = self.machine(machine) else {
                     return;
                 };
                 self.strike(&name, trouble);
@@ -94,9 +87,28 @@ impl World {
                 self.later(ends_in, Undo::CallsSound);
             }
             Fault::Edit { service, edit } => self.edit(service, edit),
+            Fault::Drain {
+                machine,
+                back_in,
+                for_good,
+            } => {
+                let Some(name) = self.machine(machine) else {
+                    return;
+                };
+                let drain = |instance: &mut super::objects::Instance| instance.draining = true;
+                drop(self.api.edit_instance(&name, &"people".into(), drain));
+                if !for_good {
+                    self.later(back_in, Undo::Active(name));
+                }
+            }
             Fault::Task { which, end } => self.end_task(which, end),
             Fault::Container { which, harm } => self.harm(which, harm),
         }
+    }
+
+    fn machine(&self, index: usize) -> Option<String> {
+        let index = index.checked_rem(self.machines.len())?;
+        self.machines.keys().nth(index).cloned()
     }
 
     fn strike(&mut self, name: &str, trouble: MachineTrouble) {
@@ -113,23 +125,31 @@ impl World {
                 agent.die();
             }
             MachineTrouble::Cut => machine.cut = true,
+            MachineTrouble::Full => machine.full = true,
             MachineTrouble::EngineHangs => machine.daemon = Daemon::Hangs,
             MachineTrouble::EngineDies => machine.daemon = Daemon::Dead,
         }
     }
 
     fn trouble_leader(&mut self, trouble: LeaderTrouble, back_in: SignedDuration) {
+        let now = self.now;
         if trouble == LeaderTrouble::Twin {
-            for replica in self.replicas.iter_mut().filter(|replica| !replica.leads) {
-                replica.lead(&self.api, false);
+            for replica in &mut self.replicas {
+                if !replica.leading.leads && !replica.frozen && replica.leading.is_up(now) {
+                    replica.leading.leads = true;
+                    replica.leading.forced = true;
+                    replica.view.follow(&self.api, self.api.version());
+                }
             }
             return self.later(back_in, Undo::OneLeader);
         }
-        let leader = self.replicas.iter_mut().find(|replica| replica.leads);
-        let Some(leader) = leader else { return };
+        let mut leaders = self.replicas.iter_mut().filter(|it| it.leading.leads);
+        let Some(leader) = leaders.next() else {
+            return;
+        };
         match trouble {
             LeaderTrouble::Dies { stale } => {
-                leader.die();
+                leader.die(now);
                 self.stale_takeover = stale;
             }
             LeaderTrouble::DiesAfter { writes } => leader.link.dies_after = Some(writes),
@@ -137,50 +157,19 @@ impl World {
                 leader.link.cut = true;
                 self.later(back_in, Undo::LeaderJoined);
             }
+            LeaderTrouble::LeaseRefused => {
+                leader.leading.refused = true;
+                self.later(back_in, Undo::LeaseGranted);
+            }
+            LeaderTrouble::Freezes => {
+                leader.freezes = true;
+                self.later(back_in, Undo::LeaderThaws);
+            }
             LeaderTrouble::WatchStalls => {
                 leader.stalled = true;
                 self.later(back_in, Undo::WatchGoesOn);
             }
             LeaderTrouble::Twin => {}
-        }
-    }
-
-    fn edit(&mut self, service: usize, edit: Edit) {
-        let services = self.services();
-        let index = service.checked_rem(services.len()).unwrap_or(0);
-        let Some(service) = services.get(index) else {
-            return;
-        };
-        match edit {
-            Edit::Scale { desired } => {
-                let desired = desired.min(self.most_of(&service.name));
-                self.api
-                    .edit_service(&service.name, |service| service.desired = desired);
-            }
-            Edit::Deploy { quality } => self.deploy(&service.name, quality),
-        }
-    }
-
-    fn end_task(&mut self, which: usize, end: End) {
-        let Some((version, task)) = self.task(which) else {
-            return;
-        };
-        let seen = (&*task, version);
-        let ended = match end {
-            End::Stop => {
-                let reason = events::STOPPED_BY_USER.to_owned();
-                let stop = Stop {
-                    code: StopCode::UserInitiated,
-                    reason,
-                };
-                self.api.stop(seen, stop, None, "people")
-            }
-            End::Delete => self.api.delete(seen, "people"),
-        };
-        if ended.is_err() {
-            self.history.say(self.now, || {
-                format!("{} was told to end already", task.name)
-            });
         }
     }
 
@@ -198,7 +187,7 @@ impl World {
             return;
         };
         match harm {
-            Harm::Ends => machine.engine.end(name, 1, self.now),
+            Harm::Ends => machine.engine.end(name, 1, machine.clock(self.now)),
             Harm::Vanishes => machine.engine.vanish(name),
             Harm::Sickens => machine.check(self.now, name, Health::Unhealthy),
         }
@@ -215,13 +204,24 @@ impl World {
             }
             Undo::WatchGoesOn => self.replicas.iter_mut().for_each(|it| it.stalled = false),
             Undo::LeaderJoined => self.replicas.iter_mut().for_each(|it| it.link.cut = false),
+            Undo::LeaseGranted => {
+                let replicas = self.replicas.iter_mut();
+                replicas.for_each(|it| it.leading.refused = false);
+            }
+            Undo::LeaderThaws => self.replicas.iter_mut().for_each(|it| {
+                it.freezes = false;
+                it.frozen = false;
+            }),
             Undo::OneLeader => {
-                self.replicas
-                    .iter_mut()
-                    .filter(|it| it.leads)
-                    .skip(1)
-                    .for_each(Replica::die);
+                let now = self.now;
+                let forced = self.replicas.iter_mut().filter(|it| it.leading.forced);
+                forced.for_each(|it| it.die(now));
                 self.doubt();
+            }
+            Undo::Active(instance) => {
+                let active = |instance: &mut super::objects::Instance| instance.draining = false;
+                // An instance that nobody knows any more needs nothing.
+                drop(self.api.edit_instance(instance, &"people".into(), active));
             }
             Undo::ApiUp => self.api.down = false,
             Undo::ApiSound => self.api.lossy = 0,
@@ -229,41 +229,8 @@ impl World {
         }
     }
 
-    fn deploy(&mut self, service: &str, quality: Quality) {
-        let checked = self
-            .catalog
-            .recipe(service)
-            .is_some_and(|recipe| recipe.checked);
-        // Without a health check nobody would see that it is sick.
-        let quality = if quality == Quality::Sick && !checked {
-            Quality::EndsSoon
-        } else {
-            quality
-        };
-        let services = self.services();
-        let version = services
-            .iter()
-            .find(|it| it.name == service)
-            .map_or(1, |it| it.version + 1);
-        self.publish(service, version, quality);
-        self.api
-            .edit_service(service, |service| service.version = version);
-    }
-
     fn later(&mut self, time: SignedDuration, undo: Undo) {
         self.undo.push((later(self.now, time), undo));
-    }
-
-    /// One of the tasks that have not ended.
-    fn task(&self, which: usize) -> Option<(u64, Rc<TaskObject>)> {
-        let tasks = self.api.all().filter_map(|object| match object {
-            Object::Task(task) if !task.is_stopped() => Some(task.name.clone()),
-            Object::Task(_) | Object::Instance(_) | Object::Revision(_) | Object::Service(_) => {
-                None
-            }
-        });
-        let names: Vec<String> = tasks.collect();
-        self.api.task(names.get(which.checked_rem(names.len())?)?)
     }
 }
 
@@ -279,10 +246,11 @@ fn mend_machine(
                 machine.power_on();
             }
             if !agent.up {
-                agent.start(now);
+                agent.start(machine.clock(now));
             }
         }
         MachineTrouble::Cut => machine.cut = false,
+        MachineTrouble::Full => machine.full = false,
         MachineTrouble::EngineHangs if machine.daemon == Daemon::Hangs => {
             machine.daemon = Daemon::Answers;
         }

@@ -93,7 +93,7 @@ impl View {
         })
     }
 
-    /// The instance of this name.
+    /// The instances.
     pub(super) fn instances(&self) -> impl Iterator<Item = &Rc<Instance>> {
         self.all().filter_map(|(_, object)| match object {
             Object::Instance(instance) => Some(instance),
@@ -101,22 +101,21 @@ impl View {
         })
     }
 
-    /// The services.
-    pub(super) fn services(&self) -> impl Iterator<Item = &Rc<Service>> {
-        self.all().filter_map(|(_, object)| match object {
-            Object::Service(service) => Some(service),
+    /// The services with their versions.
+    pub(super) fn services(&self) -> impl Iterator<Item = (u64, &Rc<Service>)> {
+        self.all().filter_map(|(version, object)| match object {
+            Object::Service(service) => Some((version, service)),
             Object::Task(_) | Object::Revision(_) | Object::Instance(_) => None,
         })
     }
 
-    /// The newest deployment of a service.
-    pub(super) fn deployment(&self, service: &str) -> Option<&Rc<Revision>> {
-        let revisions = self.all().filter_map(|(_, object)| match object {
-            Object::Revision(revision) if revision.service == service => Some(revision),
+    /// What deployment numbers of a service stand for.
+    pub(super) fn revisions(&self, service_uid: &str) -> impl Iterator<Item = &Rc<Revision>> {
+        self.all().filter_map(move |(_, object)| match object {
+            Object::Revision(revision) if revision.service_uid == service_uid => Some(revision),
             Object::Task(_) | Object::Revision(_) | Object::Instance(_) | Object::Service(_) => {
                 None
             }
-        });
-        revisions.max_by_key(|revision| revision.number)
+        })
     }
 }

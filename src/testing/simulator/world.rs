@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -11,19 +10,20 @@ use super::api::{Api, start_of_time};
 use super::catalog::{Catalog, Quality, Recipe};
 use super::controller::{Cluster, Replica};
 use super::history::History;
-use super::invariants::{self, Invariants};
+use super::invariants::Invariants;
 use super::machine::Machine;
 use super::mutation::Mutation;
 use super::objects::{Instance, Key, Object, Service};
+use super::observe::zone_of;
 use super::random::Random;
 use super::script::Script;
+use super::tally::Tally;
+use super::view::View;
 use crate::domain::liveness::{Presence, Sign};
+use crate::domain::placement::Constraint;
 use crate::domain::resources::Capacity;
 use crate::domain::task::Health;
-use crate::runtime::model::ModelEngine;
-
-/// How long a Lease outlives its leader.
-const LEASE: SignedDuration = SignedDuration::from_secs(15);
+use crate::runtime::model::{Deed, ModelEngine};
 
 /// A simulated installation.
 pub(super) struct World {
@@ -35,112 +35,120 @@ pub(super) struct World {
     pub(super) replicas: Vec<Replica>,
     pub(super) catalog: Catalog,
     pub(super) history: History,
+    pub(super) tally: Tally,
     pub(super) script: Script,
     pub(super) undo: Vec<(Timestamp, super::trouble::Undo)>,
+    /// Services that are deleted and to be made again.
+    pub(super) remake: Vec<Service>,
     /// Of every hundred calls to an engine so many get lost.
     pub(super) lossy: u32,
     /// A new leader starts from a stale cache.
     pub(super) stale_takeover: bool,
-    mutation: Mutation,
+    pub(super) capacity: Capacity,
+    pub(super) mutation: Mutation,
     invariants: Invariants,
     leases: BTreeMap<String, Sign>,
     beats: BTreeMap<String, u64>,
-    /// When somebody takes over from a leader that is gone.
-    takeover: Option<Timestamp>,
     /// Until the leader has read up to here, it may not know what another leader wrote.
     doubtful: u64,
-    capacity: Capacity,
+    /// `disconnectPolicy: Wait`
+    waits: bool,
 }
 
 impl World {
     /// The world of a seed, before anything happened.
     pub(super) fn new(seed: u64, mutation: Mutation, recorded: bool) -> Self {
         let mut random = Random::new(seed, 1);
-        let now = start_of_time();
+        let small = random.chance(15);
         let capacity = Capacity {
             cpu: 4096,
-            memory: 640,
+            memory: if small { 240 } else { 640 },
             pids: 1_000_000,
         };
-        let mut world = Self {
-            now,
+        let mut world = Self::empty(capacity, mutation, recorded);
+        world.waits = random.chance(15);
+        for index in 0..3 + random.below(2) {
+            let ahead = if random.chance(20) {
+                random.time(0, 120_000) - SignedDuration::from_secs(60)
+            } else {
+                SignedDuration::ZERO
+            };
+            world.add_machine(index, ahead);
+        }
+        for replica in &mut world.replicas {
+            replica.leading.clock = random.time(0, 15_000);
+        }
+        for name in ["web", "api"].into_iter().take(1 + random.below(2)) {
+            let recipe = Recipe::draw(&mut random, name == "web");
+            let uid = world.api.uid();
+            let mut service = super::draw::service(&mut random, name, uid, &recipe);
+            world.catalog.add(name, recipe);
+            service.desired = service.desired.min(world.most_of(&service));
+            world.add_service(service);
+        }
+        let (machines, services) = (world.machines.len(), world.services().len());
+        world.script = super::script::draw(&mut random, machines, services);
+        world.random = random;
+        world
+    }
+
+    /// A world with two replicas and nothing else.
+    pub(super) fn empty(capacity: Capacity, mutation: Mutation, recorded: bool) -> Self {
+        Self {
+            now: start_of_time(),
+            random: Random::new(0, 0),
             api: Api::default(),
             machines: BTreeMap::new(),
             agents: BTreeMap::new(),
             replicas: vec![Replica::new("controller-0"), Replica::new("controller-1")],
             catalog: Catalog::default(),
             history: History::new(recorded),
+            tally: Tally::default(),
             script: Script::new(),
             undo: Vec::new(),
+            remake: Vec::new(),
             lossy: 0,
             stale_takeover: false,
+            capacity,
             mutation,
             invariants: Invariants::default(),
             leases: BTreeMap::new(),
             beats: BTreeMap::new(),
-            takeover: Some(now),
             doubtful: 0,
-            capacity,
-            random: random.clone(),
-        };
-        for index in 0..3 + random.below(2) {
-            let name = format!("node-{index}");
-            world
-                .machines
-                .insert(name.clone(), Machine::new(ModelEngine::default()));
-            world
-                .agents
-                .insert(name.clone(), Agent::new(&name, capacity, now));
-            world.api.put_instance(
-                Instance {
-                    name,
-                    capacity,
-                    presence: Presence::Connected,
-                },
-                "people",
-            );
+            waits: false,
         }
-        for index in 0..=random.below(2) {
-            world.add_service(index, &mut random);
-        }
-        world.script =
-            super::script::draw(&mut random, world.machines.len(), world.services().len());
-        world.random = random;
-        world
     }
 
-    fn add_service(&mut self, index: usize, random: &mut Random) {
-        let name = ["web", "api"]
-            .get(index)
-            .map_or("other", |name| name)
-            .to_owned();
-        let bounds = [(100, 200), (50, 200), (0, 100), (0, 200)];
-        let (minimum, maximum) = random.pick(&bounds).unwrap_or((100, 200));
-        let recipe = Recipe::draw(random, minimum == 0 && index == 0);
-        let most = if recipe.is_exclusive() {
-            self.machines.len().saturating_sub(1)
-        } else {
-            6
-        };
-        self.catalog.add(&name, recipe);
-        self.publish(&name, 1, Quality::Good);
-        let service = Service {
-            uid: format!("service-{index}"),
-            desired: u32::try_from(random.below(most)).unwrap_or(1),
-            minimum,
-            maximum,
-            version: 1,
-            healthy_after: Duration::from_secs(10),
+    pub(super) fn add_machine(&mut self, index: usize, ahead: SignedDuration) {
+        let name = format!("node-{index}");
+        let mut machine = Machine::new(ModelEngine::default());
+        machine.ahead = ahead;
+        let agent = Agent::new(&name, self.capacity, machine.clock(self.now));
+        self.machines.insert(name.clone(), machine);
+        self.agents.insert(name.clone(), agent);
+        let instance = Instance {
+            zone: zone_of(&name),
+            capacity: self.capacity,
+            draining: false,
+            presence: Presence::Connected,
             name: name.clone(),
         };
-        self.api.put(
-            Key::Service(name),
-            Object::Service(Rc::new(service)),
-            "people",
-        );
+        let object = Object::Instance(Rc::new(instance));
+        self.api.put(Key::Instance(name), object, &"people".into());
     }
 
-    /// Names of the services.
+    /// Makes a service, of which the catalog knows what it runs.
+    pub(super) fn add_service(&mut self, service: Service) {
+        let version = service.content.version;
+        if self.catalog.is_unknown(&service.name, version) {
+            self.publish(&service.name, version, Quality::Good);
+        }
+        let key = Key::Service(service.name.clone());
+        let object = Object::Service(Rc::new(service));
+        self.api.put(key, object, &"people".into());
+    }
+
+    /// The services.
     pub(super) fn services(&self) -> Vec<Rc<Service>> {
         let services = self.api.all().filter_map(|object| match object {
             Object::Service(service) => Some(Rc::clone(service)),
@@ -151,44 +159,54 @@ impl World {
 
     /// Makes a version of a service's image available, on every engine.
     pub(super) fn publish(&mut self, service: &str, version: u32, quality: Quality) {
-        let engines = self
-            .machines
-            .values_mut()
-            .map(|machine| &mut machine.engine);
+        let machines = self.machines.values_mut();
+        let engines = machines.map(|machine| &mut machine.engine);
         self.catalog.publish(service, version, quality, engines);
     }
 
     /// Most tasks that fit at once, for services that exclude themselves from an instance.
-    pub(super) fn most_of(&self, service: &str) -> u32 {
-        let exclusive = self
-            .catalog
-            .recipe(service)
-            .is_some_and(Recipe::is_exclusive);
+    pub(super) fn most_of(&self, service: &Service) -> u32 {
+        let recipe = self.catalog.recipe(&service.name);
+        let constraints = &service.rules.constraints;
+        let exclusive = recipe.is_some_and(Recipe::has_fixed_ports)
+            || constraints.contains(&Constraint::DistinctInstance);
         // One machine may go for good, and one is needed for a replacement.
         let spare = u32::try_from(self.machines.len())
             .unwrap_or(0)
             .saturating_sub(2);
-        if exclusive { spare } else { 5 }
+        match (exclusive, constraints.is_empty()) {
+            (true, _) => spare,
+            (false, false) => 3,
+            (false, true) => 5,
+        }
     }
 
     /// Lets `time` pass, and everybody do what is due.
     pub(super) fn tick(&mut self, time: SignedDuration) -> Result<(), String> {
         self.now = later(self.now, time);
         self.trouble();
+        self.make_again();
         self.machines()?;
         self.agents();
-        self.invariants
-            .commits(&self.api, &self.machines, self.now)?;
+        // Two leaders, or one that does not know what was written before it, may do what one alone would not.
+        let lawful = self.alone();
+        self.judge(lawful)?;
         self.replicas();
-        self.invariants.commits(&self.api, &self.machines, self.now)
+        self.judge(lawful && self.alone())
+    }
+
+    fn judge(&mut self, lawful: bool) -> Result<(), String> {
+        self.invariants.commits(
+            &self.api,
+            &self.machines,
+            (self.now, lawful),
+            &mut self.tally,
+        )
     }
 
     fn machines(&mut self) -> Result<(), String> {
-        let names: Vec<String> = self.machines.keys().cloned().collect();
-        for name in names {
-            let (Some(machine), Some(agent)) =
-                (self.machines.get_mut(&name), self.agents.get(&name))
-            else {
+        for (name, agent) in &self.agents {
+            let Some(machine) = self.machines.get_mut(name) else {
                 continue;
             };
             machine.pass(self.now, agent.rules());
@@ -198,14 +216,15 @@ impl World {
             for (container, deed) in deeds {
                 self.history
                     .say(self.now, || format!("{name}: {container} {deed:?}"));
-                self.invariants.deed(
-                    &name,
-                    &container,
-                    deed,
-                    &self.machines,
-                    self.capacity,
-                    &self.catalog,
-                )?;
+                if deed == Deed::Started {
+                    self.tally.containers_started += 1;
+                    self.invariants.started(
+                        (name, &container),
+                        &self.machines,
+                        agent,
+                        (self.capacity, &self.catalog),
+                    )?;
+                }
             }
         }
         Ok(())
@@ -217,7 +236,7 @@ impl World {
                 continue;
             };
             let mut around = Surroundings {
-                now: self.now,
+                now: machine.clock(self.now),
                 api: &mut self.api,
                 machine,
                 catalog: &self.catalog,
@@ -241,18 +260,17 @@ impl World {
     }
 
     fn replicas(&mut self) {
-        let leaders = self.replicas.iter().filter(|replica| replica.leads).count();
-        if leaders == 0 {
-            let at = *self.takeover.get_or_insert_with(|| later(self.now, LEASE));
-            if at <= self.now && !self.api.down {
-                self.take_over();
+        for index in 0..self.replicas.len() {
+            let (now, mutation) = (self.now, self.mutation);
+            let begins = self
+                .replicas
+                .get_mut(index)
+                .is_some_and(|replica| replica.stand(&mut self.api, now, mutation));
+            if begins {
+                self.take_over(index);
             }
         }
-        let alone = leaders <= 1
-            && self
-                .replicas
-                .iter()
-                .all(|it| !it.leads || it.view.at >= self.doubtful);
+        let alone = self.alone();
         for replica in &mut self.replicas {
             let mut cluster = Cluster {
                 now: self.now,
@@ -261,37 +279,41 @@ impl World {
                 catalog: &self.catalog,
                 random: &mut self.random,
                 history: &mut self.history,
-                alone: alone || self.mutation == Mutation::TrustTwoLeaders,
+                tally: &mut self.tally,
+                alone,
+                waits: self.waits,
                 mutation: self.mutation,
             };
             replica.act(&mut cluster);
         }
     }
 
-    /// One of the replicas takes the Lease.
-    fn take_over(&mut self) {
-        self.takeover = None;
+    /// Nobody leads against the Lease, and whoever leads has read all that was written before.
+    fn alone(&self) -> bool {
+        let mut leaders = self.replicas.iter().filter(|it| it.leading.leads);
+        leaders.all(|it| !it.leading.forced && it.view.at >= self.doubtful)
+    }
+
+    /// A replica begins to lead.
+    fn take_over(&mut self, index: usize) {
         let stale = std::mem::take(&mut self.stale_takeover);
-        let index = self.random.below(self.replicas.len());
         let back = u64::try_from(self.random.below(60)).unwrap_or(0);
-        if let Some(replica) = self.replicas.get_mut(index) {
-            if stale {
-                replica.view = super::view::View::default();
-                replica
-                    .view
-                    .follow(&self.api, self.api.version().saturating_sub(back));
-            }
-            self.history.say(self.now, || {
-                format!(
-                    "{} leads{}",
-                    replica.link.actor,
-                    if stale { ", stale" } else { "" }
-                )
-            });
-            replica.lead(&self.api, stale);
-            if stale && self.mutation != Mutation::TrustStaleCache {
+        let Some(replica) = self.replicas.get_mut(index) else {
+            return;
+        };
+        self.history.say(self.now, || {
+            let stale = if stale { ", stale" } else { "" };
+            format!("{} leads{stale}", replica.link.actor)
+        });
+        if stale {
+            replica.view = View::default();
+            let version = self.api.version().saturating_sub(back);
+            replica.view.follow(&self.api, version);
+            if self.mutation != Mutation::TrustStaleCache {
                 self.doubt();
             }
+        } else {
+            replica.view.follow(&self.api, self.api.version());
         }
     }
 
@@ -299,80 +321,13 @@ impl World {
     pub(super) fn doubt(&mut self) {
         self.doubtful = self.api.version();
     }
-
-    /// Whether all is as it is wanted, or what is not.
-    pub(super) fn discrepancy(&self) -> Option<String> {
-        for service in self.services() {
-            let tasks = self.api.all().filter_map(|object| match object {
-                Object::Task(task) if task.service == service.name => Some(task),
-                Object::Task(_)
-                | Object::Instance(_)
-                | Object::Revision(_)
-                | Object::Service(_) => None,
-            });
-            let left: Vec<_> = tasks
-                .filter(|task| !task.is_stopped() || task.deleting)
-                .collect();
-            let fine = left.iter().filter(|task| {
-                let machine = self
-                    .machines
-                    .get(&task.instance)
-                    .filter(|machine| machine.powered);
-                let app = ("-app-", invariants::id(&task.uid));
-                task.version == service.version
-                    && !task.is_ending()
-                    && task.status.state == crate::domain::task::TaskState::Running
-                    && (!self.is_checked(&service.name) || task.status.health == Health::Healthy)
-                    && machine.is_some_and(|machine| {
-                        let mut live = machine.live.iter();
-                        live.any(|name| name.contains(app.0) && name.ends_with(&app.1))
-                    })
-            });
-            let desired = usize::try_from(service.desired).unwrap_or(usize::MAX);
-            if fine.count() != desired || left.len() != desired {
-                let found: Vec<String> = left
-                    .iter()
-                    .map(|task| format!("{} {} on {}", task.name, task.status.state, task.instance))
-                    .collect();
-                return Some(format!(
-                    "{} wants {desired} tasks of version {}, there are {found:?}",
-                    service.name, service.version
-                ));
-            }
-        }
-        let wanted: Vec<String> = self
-            .api
-            .all()
-            .filter_map(|object| match object {
-                Object::Task(task) if !task.is_stopped() => {
-                    Some(task.uid.chars().take(8).collect())
-                }
-                Object::Task(_)
-                | Object::Instance(_)
-                | Object::Revision(_)
-                | Object::Service(_) => None,
-            })
-            .collect();
-        let stray = self
-            .machines
-            .values()
-            .flat_map(|machine| &machine.live)
-            .find(|name| !wanted.iter().any(|uid| name.contains(uid.as_str())));
-        stray.map(|name| format!("{name} lives and is nobody's"))
-    }
-
-    fn is_checked(&self, service: &str) -> bool {
-        self.catalog
-            .recipe(service)
-            .is_some_and(|recipe| recipe.checked)
-    }
 }
 
 /// What the health check of a container comes to, if it has one.
 fn health(catalog: &Catalog, container: &str) -> Option<Health> {
     let mut words = container.strip_prefix("ecs-")?.split('-');
     let (service, version, name) = (words.next()?, words.next()?.parse().ok()?, words.next()?);
-    let checked = name == "app" && catalog.recipe(service).is_some_and(|recipe| recipe.checked);
+    let checked = name == "app" && catalog.is_checked(service);
     checked.then(|| match catalog.quality(service, version) {
         Quality::Sick => Health::Unhealthy,
         Quality::Good | Quality::CannotStart | Quality::NoImage | Quality::EndsSoon => {

@@ -15,6 +15,25 @@ fn old_tasks(wanted: &Wanted) -> World {
 }
 
 #[test]
+fn a_deployment_waits_for_the_end_of_a_task_that_ends_by_itself() {
+    let ending = Task {
+        state: TaskState::Stopping,
+        ..task(0)
+    };
+    let one = Wanted {
+        maximum_percent: 100,
+        ..wanted(1)
+    };
+    let tasks = [ending];
+    let plan = planned(&one, &tasks, 100);
+    assert_eq!(plan.starts, []);
+    assert_eq!(
+        plan.waiting_for(&one, &tasks, at(100)).unwrap(),
+        "1 task to end"
+    );
+}
+
+#[test]
 fn an_old_task_that_dies_in_the_middle_of_a_rollout_comes_back_with_its_own_revision() {
     let wanted = Wanted {
         deployed_at: Some(at(50)),
