@@ -110,9 +110,7 @@ fn daemon_instance(context: &Context, instance: &Instance) -> Option<DaemonInsta
 fn keeps_zones_even(service: &EcsService, rules: &Rules) -> bool {
     let enabled =
         service.spec.availability_zone_rebalancing != Some(AvailabilityZoneRebalancing::Disabled);
-    let by_zone =
-        |rule: &Strategy| matches!(rule, Strategy::Spread(Spread::Attribute(name)) if name == ZONE);
-    enabled && rules.strategies.first().is_none_or(by_zone)
+    enabled && rules.put_zones_first()
 }
 
 /// Whether an instance has tasks of services other than daemons: they leave it before daemon tasks do.

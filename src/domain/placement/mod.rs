@@ -36,6 +36,14 @@ pub struct Rules {
     pub strategies: Vec<Strategy>,
 }
 
+impl Rules {
+    /// Tasks are spread over the availability zones before anything else counts.
+    pub fn put_zones_first(&self) -> bool {
+        let by_zone = |rule: &Strategy| matches!(rule, Strategy::Spread(Spread::Attribute(name)) if name == ZONE);
+        self.strategies.first().is_none_or(by_zone)
+    }
+}
+
 /// What is to be placed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request<'a> {

@@ -88,8 +88,9 @@ pub(super) fn plan(scene: &Scene<'_>, instances: &[DaemonInstance]) -> Plan {
         && !old.is_empty()
         && plan.stops.is_empty()
         && plan.starts.is_empty()
-        && plan.wake_at.is_none()
-        && scene.is_calm();
+        && paused.is_none()
+        && scene.is_calm()
+        && old.iter().all(|task| scene.may_go(task));
     plan
 }
 

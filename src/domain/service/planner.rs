@@ -247,8 +247,8 @@ fn replicas(scene: &Scene<'_>, zones: &[String]) -> Plan {
     plan.blocked = plan.stops.is_empty()
         && plan.starts.is_empty()
         && paused.is_none()
-        && plan.wake_at.is_none()
         && scene.is_calm()
+        && old.iter().all(|task| scene.may_go(task))
         && (staying.len() < wanted.desired() || !old.is_empty());
     plan
 }

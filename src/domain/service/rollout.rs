@@ -135,7 +135,7 @@ mod tests {
         };
         assert_eq!(remembered.completed_before(), Some(2));
         let aftermath =
-            |remembered: Remembered, same| remembered.aftermath(Trips::RollsBack, |_| !same);
+            |remembered: Remembered, same: bool| remembered.aftermath(Trips::RollsBack, |_| !same);
         assert_eq!(aftermath(remembered, false), Aftermath::RollsBack);
         assert_eq!(aftermath(remembered, true), Aftermath::NothingCompleted);
         let completed_itself = Remembered {

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::agent::later;
 use super::controller::{Cluster, RESYNC, Replica};
+use super::ground;
 use super::link::Failure;
 use super::mutation::Mutation;
 use super::objects::{Basis, Content, Key, Object, Service, TaskObject};
@@ -15,8 +16,8 @@ use crate::agent::step::TaskReport;
 use crate::domain::events;
 use crate::domain::ids;
 use crate::domain::liveness::Presence;
-use crate::domain::placement::{Group, Request, place};
-use crate::domain::service::{Plan, Start, StopTask, Task};
+use crate::domain::placement::{Group, Request, ZONE, place};
+use crate::domain::service::{Place, Plan, Start, StopTask, Task};
 use crate::domain::task::{Stop, StopCode, TaskState};
 
 /// What a pass over a service looks at.
@@ -88,7 +89,7 @@ impl Replica {
                 let placed = self.start(
                     &decided.service,
                     (*deployment, *content),
-                    *start,
+                    start,
                     scene,
                     cluster,
                 )?;
@@ -138,7 +139,7 @@ impl Replica {
         &mut self,
         service: &Service,
         (deployment, content): (i64, Content),
-        start: Start,
+        start: &Start,
         scene: &Scene,
         cluster: &mut Cluster<'_>,
     ) -> Result<bool, Failure> {
@@ -154,6 +155,16 @@ impl Replica {
             !task.is_ending() || cluster.mutation != Mutation::FreeAtStopRequest
         };
         let mut instances = placeable(&self.view, &self.verdict, cluster, held);
+        if !service.daemon {
+            ground::keep_room(&mut instances, &self.view, cluster);
+        }
+        match &start.place {
+            Place::Anywhere => {}
+            Place::Instance(name) => instances.retain(|instance| instance.name == *name),
+            Place::Zone(zone) => {
+                instances.retain(|instance| instance.attributes.get(ZONE) == Some(zone));
+            }
+        }
         let excluded = refusals(scene, cluster.now);
         let demand = definition.demand();
         let request = Request {
@@ -167,7 +178,8 @@ impl Replica {
             unusable: &BTreeMap::new(),
         };
         let Ok(placement) = place(&mut instances, &request) else {
-            return Ok(false);
+            // A service that is only less even than it could be has all its tasks.
+            return Ok(matches!(start.place, Place::Zone(_)));
         };
         cluster.history.say(cluster.now, || {
             format!(
@@ -186,6 +198,7 @@ impl Replica {
             version: content.version,
             instance: placement.instance,
             dynamic_ports: placement.dynamic_ports,
+            protected_until: None,
             stop: None,
             deleting: false,
             created_at: cluster.now,
@@ -199,7 +212,7 @@ impl Replica {
         &mut self,
         service: &Service,
         task: TaskObject,
-        start: Start,
+        start: &Start,
         basis: &Rc<Basis>,
         cluster: &mut Cluster<'_>,
     ) -> Result<(), Failure> {

@@ -107,6 +107,7 @@ impl Agent {
         self.listing = None;
         self.lines.clear();
         self.suspects.clear();
+        self.refused.clear();
     }
 
     /// A new process, which knows nothing.

@@ -263,6 +263,19 @@ impl Api {
         })
     }
 
+    /// `UpdateTaskProtection`
+    pub(super) fn protect(
+        &mut self,
+        seen: (&TaskObject, u64),
+        until: Timestamp,
+        by: &Rc<str>,
+    ) -> Result<u64, Failure> {
+        self.update(seen, None, by, |task| {
+            task.protected_until = Some(until);
+            Ok(())
+        })
+    }
+
     /// DELETE of a task: it waits for its finalizer.
     pub(super) fn delete(
         &mut self,

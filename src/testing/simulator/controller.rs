@@ -16,11 +16,11 @@ use super::leading::Leading;
 use super::link::{Failure, Link};
 use super::mutation::Mutation;
 use super::objects::{Instance, Key, Service};
-use super::observe::domain_task;
 use super::random::Random;
 use super::tally::Tally;
 use super::view::View;
-use super::{oracle, tamper};
+use super::{ground, oracle, tamper};
+use crate::api::cluster::DisconnectPolicy;
 use crate::domain::ids;
 use crate::domain::liveness::{Presence, Sign, Watch};
 use crate::domain::service;
@@ -57,6 +57,13 @@ pub(super) struct Replica {
     seen: u64,
 }
 
+/// What is set of the cluster.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Policy {
+    pub(super) disconnect: DisconnectPolicy,
+    pub(super) draining_waits_for_protected: bool,
+}
+
 /// All that a replica acts upon.
 pub(super) struct Cluster<'a> {
     pub(super) now: Timestamp,
@@ -68,8 +75,7 @@ pub(super) struct Cluster<'a> {
     pub(super) tally: &'a mut Tally,
     /// Nobody else leads, and nobody wrote what the leader may not have read.
     pub(super) alone: bool,
-    /// Tasks of lost instances are not replaced (`disconnectPolicy: Wait`).
-    pub(super) waits: bool,
+    pub(super) policy: Policy,
     pub(super) mutation: Mutation,
 }
 
@@ -240,7 +246,12 @@ impl Replica {
             return Ok(Some(cluster.now));
         };
         self.collect_snapshots(service, &scene, cluster)?;
-        let mut wanted = service.wanted((current.number, current.rollout), current.before);
+        let scheduling = ground::scheduling(service, &self.view, &self.verdict, cluster);
+        let mut wanted = service.wanted(
+            (&current.newest, current.before),
+            (scheduling, &scene.tasks),
+            cluster.policy.draining_waits_for_protected,
+        );
         let mut tasks = scene.tasks.clone();
         tamper::input(
             cluster.mutation,
@@ -248,7 +259,7 @@ impl Replica {
             &mut tasks,
             self.leading.since,
         );
-        let id = ids::deployment_id(&service.uid, current.number);
+        let id = ids::deployment_id(&service.uid, current.newest.number);
         let burned = self.burned.get(&service.uid).cloned().unwrap_or_default();
         let mut plan = service::plan(&wanted, &id, &tasks, &burned, cluster.now);
         tamper::plan(cluster.mutation, &mut plan, &scene.tasks);
@@ -256,7 +267,8 @@ impl Replica {
             self.fail(seen, &current, &scene, cluster)?;
             return Ok(Some(cluster.now));
         }
-        let mut starts = vec![(current.number, current.content, plan.starts.clone())];
+        let newest = (current.newest.number, current.newest.content);
+        let mut starts = vec![(newest.0, newest.1, plan.starts.clone())];
         let restarts = current.before.map(|before| {
             let restarts = plan.restarts.clone();
             (before.number, before.content, restarts)
@@ -289,22 +301,11 @@ impl Replica {
             .filter(|(_, task)| task.service_uid == service.uid)
             .map(|(version, task)| (task.name.clone(), (version, Rc::clone(task))))
             .collect();
-        let replaces = !cluster.waits || cluster.mutation == Mutation::IgnorePolicy;
-        let draining: BTreeSet<&str> = self
-            .view
-            .instances()
-            .filter(|instance| instance.draining)
-            .map(|instance| instance.name.as_str())
-            .collect();
         let tasks = objects
             .values()
             .map(|(_, task)| {
-                let presence = match self.presence(&task.instance) {
-                    Presence::Lost if !replaces => Presence::Disconnected,
-                    known => known,
-                };
-                let draining = draining.contains(task.instance.as_str());
-                domain_task(task, (presence, draining), cluster)
+                let presence = self.presence(&task.instance);
+                ground::task(task, service, (&self.view, presence), cluster)
             })
             .collect();
         let basis = oracle::basis(
@@ -312,7 +313,7 @@ impl Replica {
             &objects,
             (&self.view, &self.verdict),
             cluster.catalog,
-            (cluster.now, cluster.alone, cluster.waits),
+            (cluster.now, cluster.alone, cluster.policy),
         );
         Scene {
             objects,

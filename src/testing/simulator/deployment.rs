@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use jiff::Timestamp;
+
 use super::acts::Scene;
 use super::controller::{Cluster, Replica};
 use super::link::Failure;
@@ -14,11 +16,9 @@ use crate::domain::service::{Plan, Remembered, Rollout, Task, Wanted};
 /// Snapshots that are kept even if nothing refers to them; the real controller keeps twenty.
 const SNAPSHOTS_KEPT: usize = 3;
 
-/// The newest deployment.
+/// Where a service is.
 pub(super) struct Current {
-    pub(super) number: i64,
-    pub(super) content: Content,
-    pub(super) rollout: Rollout,
+    pub(super) newest: Deployment,
     /// The one that failed, while it is what is wanted.
     pub(super) failed: Option<Record>,
     /// The one that completed last before it.
@@ -43,7 +43,7 @@ impl Replica {
         let failed = match (next, status.newest()) {
             (Next::Begin, _) | (_, None) => {
                 let number = self.snapshot(service, scene, service.content, cluster)?;
-                let mut status = begun(&status, number, service.content);
+                let mut status = begun(&status, number, service.content, cluster.now);
                 status.failed = None;
                 if cluster.mutation == Mutation::RollBackToWhateverWas {
                     let newest = service.status.newest();
@@ -58,9 +58,7 @@ impl Replica {
         };
         let before = status.remembered().completed_before();
         Ok(status.newest().map(|newest| Current {
-            number: newest.number,
-            content: newest.content,
-            rollout: newest.rollout,
+            newest: newest.clone(),
             failed,
             before: status.completed.filter(|_| before.is_some()),
         }))
@@ -80,7 +78,7 @@ impl Replica {
             failed: current.failed.map(|failed| failed.number),
             ..status.remembered()
         };
-        let can_return = |number| status.content_of(number) != Some(current.content);
+        let can_return = |number| status.content_of(number) != Some(current.newest.content);
         let aftermath = remembered.aftermath(service.breaker.trips, can_return);
         if let Some(newest) = status.deployments.first_mut() {
             newest.rollout = Rollout::Failed;
@@ -88,20 +86,20 @@ impl Replica {
         }
         if !remembered.goes_back() {
             status.failed = Some(Record {
-                number: current.number,
-                content: current.content,
+                number: current.newest.number,
+                content: current.newest.content,
             });
         }
         cluster.tally.deployments_failed += 1;
         if let (Aftermath::RollsBack, Some(back)) = (aftermath, current.before) {
             let number = self.snapshot(service, scene, back.content, cluster)?;
-            status = begun(&status, number, back.content);
+            status = begun(&status, number, back.content, cluster.now);
             cluster.tally.deployments_rolled_back += 1;
         }
         cluster.history.say(cluster.now, || {
             format!(
                 "{} gives up deployment {} of {}: {aftermath:?}",
-                self.link.actor, current.number, service.name
+                self.link.actor, current.newest.number, service.name
             )
         });
         self.put_status(seen, status, cluster)
@@ -123,7 +121,7 @@ impl Replica {
         }
         status.deployments.retain(|deployment| {
             let mut tasks = tasks.iter();
-            deployment.number == current.number
+            deployment.number == current.newest.number
                 || tasks.any(|task| task.deployment == deployment.number && task.is_live())
         });
         for older in status.deployments.iter_mut().skip(1) {
@@ -251,13 +249,14 @@ const fn record(deployment: &Deployment) -> Record {
 }
 
 /// The status with a new deployment first, which supersedes the others.
-fn begun(status: &Status, number: i64, content: Content) -> Status {
+fn begun(status: &Status, number: i64, content: Content, begun_at: Timestamp) -> Status {
     let mut status = status.clone();
     status.last_number = number;
     let deployment = Deployment {
         number,
         content,
         rollout: Rollout::InProgress,
+        begun_at,
         failed_tasks: 0,
         waiting_for: None,
         fresh: true,

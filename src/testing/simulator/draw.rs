@@ -26,9 +26,14 @@ const PAIRS: [(u32, u32); 12] = [
     (0, 60),
 ];
 
+const ENDS: [End; 4] = [End::Stop, End::Delete, End::Protect, End::Protect];
+
 /// A service as people make it at first. One that takes an instance for itself may stop tasks first.
 pub(super) fn service(random: &mut Random, name: &str, uid: String, recipe: &Recipe) -> Service {
-    let pair = if recipe.has_fixed_ports() {
+    let daemon = name == "api" && random.chance(30);
+    let pair = if daemon {
+        random.pick(&[(0, 100), (50, 100)]).unwrap_or((0, 100))
+    } else if recipe.has_fixed_ports() {
         random.pick(&[(0, 100), (0, 200)]).unwrap_or((0, 100))
     } else {
         random.pick(&PAIRS).unwrap_or((100, 200))
@@ -37,6 +42,8 @@ pub(super) fn service(random: &mut Random, name: &str, uid: String, recipe: &Rec
         name: name.to_owned(),
         uid,
         deleting: false,
+        daemon,
+        rebalances: !daemon && random.chance(40),
         desired: u32::try_from(random.below(6)).unwrap_or(1),
         percents: percents(pair),
         content: Content {
@@ -44,8 +51,9 @@ pub(super) fn service(random: &mut Random, name: &str, uid: String, recipe: &Rec
             force: 0,
         },
         healthy_after: Duration::from_secs(10),
+        grace: Duration::from_secs(random.pick(&[0, 0, 30]).unwrap_or(0)),
         breaker: breaker(random),
-        rules: rules(random).into(),
+        rules: rules(random, daemon).into(),
         status: Status::default(),
     }
 }
@@ -79,16 +87,17 @@ fn breaker(random: &mut Random) -> Breaker {
     }
 }
 
-fn rules(random: &mut Random) -> Rules {
+fn rules(random: &mut Random, daemon: bool) -> Rules {
     let not_the_fourth = Expression::parse("ec2InstanceId != node-3").ok();
     let member_of = not_the_fourth.map(Constraint::MemberOf);
     let constraints = match random.below(6) {
-        0 => vec![Constraint::DistinctInstance],
+        0 if !daemon => vec![Constraint::DistinctInstance],
         1 => member_of.into_iter().collect(),
         _ => Vec::new(),
     };
     let zones = Strategy::Spread(Spread::Attribute(ZONE.to_owned()));
     let strategies = match random.below(6) {
+        _ if daemon => Vec::new(),
         0 => vec![Strategy::Random],
         1 => vec![zones, Strategy::Binpack(Packed::Memory)],
         2 => vec![Strategy::Spread(Spread::Instance)],
@@ -117,18 +126,18 @@ pub(super) fn fault(random: &mut Random, machines: usize, services: usize) -> Fa
             percent: 40,
             ends_in: random.time(500, 20_000),
         },
-        56..=83 => Fault::Edit {
+        56..=82 => Fault::Edit {
             service: random.below(services),
             edit: edit(random),
         },
-        84..=87 => Fault::Drain {
+        83..=86 => Fault::Drain {
             machine: random.below(machines),
             back_in: random.time(5_000, 200_000),
             for_good: machines > 3 && random.chance(50),
         },
-        88..=92 => Fault::Task {
+        87..=93 => Fault::Task {
             which: random.below(64),
-            end: random.pick(&[End::Stop, End::Delete]).unwrap_or(End::Stop),
+            end: random.pick(&ENDS).unwrap_or(End::Stop),
         },
         _ => {
             let harms = [Harm::Ends, Harm::Ends, Harm::Vanishes, Harm::Sickens];

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::invariants;
 use super::objects::{Deployment, Object, Service, TaskObject};
+use super::oracle;
 use super::world::World;
 use crate::domain::service::Rollout;
 use crate::domain::task::{Health, TaskState};
@@ -48,7 +49,7 @@ impl World {
             return Some("has no deployment".to_owned());
         };
         let settled = left.iter().filter(|task| self.is_settled(task)).count();
-        let desired = usize::try_from(service.desired).unwrap_or(usize::MAX);
+        let desired = self.desired(service);
         let found = || {
             let found = left
                 .iter()
@@ -83,6 +84,17 @@ impl World {
                     .then(|| format!("does not try {:?}, which never failed", service.content))
             }
         }
+    }
+
+    fn desired(&self, service: &Service) -> usize {
+        if !service.daemon {
+            return usize::try_from(service.desired).unwrap_or(usize::MAX);
+        }
+        let machines = self.machines.iter();
+        let takes_one =
+            |name: &&String| oracle::is_allowed(service, name) && !self.is_draining(name);
+        let there = machines.filter(|(_, machine)| machine.powered && !machine.gone);
+        there.map(|(name, _)| name).filter(takes_one).count()
     }
 
     /// Nothing is on its way with it.

@@ -19,6 +19,9 @@ use crate::domain::resources::Capacity;
 use crate::domain::service::Rollout;
 use crate::domain::task::StopCode;
 
+/// How the reason of a stop begins that a scale-in or a deployment brings.
+const SCALING: &str = "Scaling activity";
+
 /// Commits that one task may take: its creation, its states and health, its stop, and its end.
 const MOST_COMMITS: u64 = 20;
 
@@ -52,7 +55,7 @@ impl Invariants {
         &mut self,
         api: &Api,
         machines: &BTreeMap<String, Machine>,
-        (now, lawful): (Timestamp, bool),
+        (now, lawful, waits): (Timestamp, bool, bool),
         tally: &mut Tally,
     ) -> Verdict {
         for (version, commit) in api.since(self.at) {
@@ -70,7 +73,7 @@ impl Invariants {
                     match before {
                         None => self.created(task, commit, now)?,
                         Some(before) => {
-                            lost_with_reason(&before, task, machines, now)?;
+                            lost_with_reason(&before, task, machines, (now, waits))?;
                             self.changed(&before, task, commit, machines)?;
                         }
                     }
@@ -116,7 +119,9 @@ impl Invariants {
         let birth = Birth {
             task: Rc::clone(task),
             number: self.births,
-            upper: certain.map(Basis::upper),
+            upper: certain
+                .filter(|basis| !basis.service.daemon)
+                .map(Basis::upper),
             lost: false,
             commits: 0,
         };
@@ -139,7 +144,8 @@ impl Invariants {
             .filter(|other| other.service_uid == task.service_uid && !other.is_stopped())
             .filter(|other| !basis.out_of_reach.contains(&other.name))
             .count();
-        if live > basis.upper() {
+        // The number of instances that have a daemon may fall while one is stopping.
+        if live > basis.upper() && !basis.service.daemon {
             return Err(format!(
                 "S1: {} makes {live} tasks of {}, upper bound {}",
                 task.name,
@@ -157,7 +163,7 @@ impl Invariants {
                 task.name
             ));
         }
-        let threshold = oracle::threshold(&basis.service).unwrap_or(u32::MAX);
+        let threshold = oracle::threshold(&basis.service, basis.desired).unwrap_or(u32::MAX);
         if newest.rollout == Rollout::InProgress && basis.failures >= threshold {
             return Err(format!(
                 "S13: {} is started after {} failures in a row, threshold {threshold}",
@@ -176,6 +182,15 @@ impl Invariants {
                 task.name
             ));
         }
+        let here = |other: &TaskObject| {
+            other.uid != task.uid
+                && other.service_uid == task.service_uid
+                && other.instance == *instance
+                && !other.is_stopped()
+        };
+        if basis.service.daemon && self.tasks.values().any(|other| here(other)) {
+            return Err(format!("S22: {} is the second on {instance}", task.name));
+        }
         for constraint in &basis.service.rules.constraints {
             let broken = match constraint {
                 Constraint::DistinctInstance => self.tasks.values().any(|other| {
@@ -184,8 +199,7 @@ impl Invariants {
                         && other.instance == *instance
                         && !other.is_stopped()
                 }),
-                // The only expression that services of a simulation have.
-                Constraint::MemberOf(_) => instance == "node-3",
+                Constraint::MemberOf(_) => !oracle::is_allowed(&basis.service, instance),
             };
             if broken {
                 return Err(format!(
@@ -283,6 +297,10 @@ impl Invariants {
         };
         if basis.service.uid != task.service_uid {
             return Err(format!("S14: {} is stopped for another service", task.name));
+        }
+        if basis.certain && basis.protected.contains(&task.name) && stop.reason.starts_with(SCALING)
+        {
+            return Err(format!("S21: {} is protected and is stopped", task.name));
         }
         let voluntary = stop.code == StopCode::ServiceSchedulerInitiated
             && stop.reason != events::FAILED_HEALTH_CHECKS;
@@ -438,7 +456,7 @@ fn lost_with_reason(
     before: &TaskObject,
     after: &TaskObject,
     machines: &BTreeMap<String, Machine>,
-    now: Timestamp,
+    (now, waits): (Timestamp, bool),
 ) -> Verdict {
     let lost = before.stop.is_none()
         && after
@@ -448,6 +466,10 @@ fn lost_with_reason(
     let Some(machine) = machines.get(&after.instance).filter(|_| lost) else {
         return Ok(());
     };
+    if waits {
+        let (name, instance) = (&after.name, &after.instance);
+        return Err(format!("RUN: {name} does not wait for {instance}"));
+    }
     if machine.was_broken(now) {
         return Ok(());
     }

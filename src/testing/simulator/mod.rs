@@ -23,6 +23,7 @@ mod controller;
 mod deployment;
 mod draw;
 mod end;
+mod ground;
 mod history;
 mod invariants;
 mod leading;
@@ -62,7 +63,7 @@ const RECOVERY: SignedDuration = SignedDuration::from_secs(45 * 60);
 const SILENCE: SignedDuration = SignedDuration::from_secs(180);
 
 /// Lines of history that a violation shows at most.
-const SHOWN: usize = 120;
+const SHOWN: usize = 100;
 
 /// A promise that was broken.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -58,6 +58,10 @@ pub enum Mutation {
     RollBackToWhateverWas,
     /// After a failure, tasks that die are replaced by tasks of what failed.
     ReplaceByWhatFailed,
+    /// A scale-in and a deployment stop protected tasks too.
+    IgnoreProtection,
+    /// A DAEMON service has two tasks on each instance.
+    DaemonTwice,
     /// An instance whose agent is silent is taken for lost, whatever its node says.
     SilentIsLost,
     /// Tasks of lost instances are replaced though the cluster says to wait.
@@ -83,7 +87,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// All mistakes.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 37] = [
         Self::ForgetOwnWrites,
         Self::ForgetUnanswered,
         Self::TrustStaleCache,
@@ -119,5 +123,7 @@ impl Mutation {
         Self::ReportOutOfOrder,
         Self::NeverListAgain,
         Self::CountRefusals,
+        Self::IgnoreProtection,
+        Self::DaemonTwice,
     ];
 }

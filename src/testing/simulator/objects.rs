@@ -10,7 +10,7 @@ use crate::agent::step::TaskReport;
 use crate::domain::liveness::Presence;
 use crate::domain::placement::Rules;
 use crate::domain::resources::{Capacity, HostPort};
-use crate::domain::service::{Breaker, Percents, Remembered, Rollout, Wanted};
+use crate::domain::service::{Breaker, Percents, Remembered, Rollout, Scheduling, Task, Wanted};
 use crate::domain::task::{Stop, TaskState};
 
 /// Name of an object; names of different kinds never meet.
@@ -64,10 +64,15 @@ pub(super) struct Service {
     pub(super) name: String,
     pub(super) uid: String,
     pub(super) deleting: bool,
+    /// One task on each instance, whatever `desired` says.
+    pub(super) daemon: bool,
+    /// Its zones are kept even.
+    pub(super) rebalances: bool,
     pub(super) desired: u32,
     pub(super) percents: Percents,
     pub(super) content: Content,
     pub(super) healthy_after: Duration,
+    pub(super) grace: Duration,
     pub(super) breaker: Breaker,
     pub(super) rules: Rc<Rules>,
     pub(super) status: Status,
@@ -91,6 +96,7 @@ pub(super) struct Deployment {
     pub(super) number: i64,
     pub(super) content: Content,
     pub(super) rollout: Rollout,
+    pub(super) begun_at: Timestamp,
     pub(super) failed_tasks: u32,
     pub(super) waiting_for: Option<String>,
     /// It was begun, and nobody has looked at it since.
@@ -135,14 +141,23 @@ impl Status {
 
 impl Service {
     /// What the planner is told of the newest deployment.
-    pub(super) fn wanted(&self, newest: (i64, Rollout), before: Option<Record>) -> Wanted {
+    pub(super) fn wanted(
+        &self,
+        (newest, before): (&Deployment, Option<Record>),
+        (scheduling, tasks): (Scheduling, &[Task]),
+        draining_waits_for_protected: bool,
+    ) -> Wanted {
         Wanted {
-            desired: self.desired,
+            desired: scheduling.daemons(tasks).unwrap_or(self.desired),
+            scheduling,
+            health_check_grace_period: self.grace,
+            draining_waits_for_protected,
             minimum_healthy_percent: self.percents.minimum_healthy,
             maximum_percent: self.percents.maximum,
             healthy_after: self.healthy_after,
-            deployment: newest.0,
-            rollout: newest.1,
+            deployment: newest.number,
+            deployed_at: Some(newest.begun_at),
+            rollout: newest.rollout,
             breaker: self.breaker,
             completed_before: before.map(|record| record.number),
         }
@@ -163,6 +178,8 @@ pub(super) struct TaskObject {
     pub(super) version: u32,
     pub(super) instance: String,
     pub(super) dynamic_ports: Vec<HostPort>,
+    /// Until when neither a scale-in nor a deployment may stop it.
+    pub(super) protected_until: Option<Timestamp>,
     pub(super) stop: Option<Stop>,
     pub(super) deleting: bool,
     pub(super) created_at: Timestamp,
@@ -189,6 +206,10 @@ pub(super) struct Basis {
     pub(super) healthy: BTreeSet<String>,
     /// Tasks on lost or fenced instances.
     pub(super) out_of_reach: BTreeSet<String>,
+    /// Tasks that only health checks, people and the loss of their instance may end.
+    pub(super) protected: BTreeSet<String>,
+    /// Tasks that are wanted: of a DAEMON service one for each instance that can take one, or has one.
+    pub(super) desired: u32,
     /// Instances that took tasks.
     pub(super) open: BTreeSet<String>,
     /// Failures of the newest deployment since one of its tasks was healthy for the last time.
@@ -201,14 +222,14 @@ impl Basis {
     /// Healthy tasks that a voluntary stop leaves.
     pub(super) fn lower(&self) -> usize {
         let percent = u64::from(self.service.percents.minimum_healthy);
-        let exact = u64::from(self.service.desired) * percent;
+        let exact = u64::from(self.desired) * percent;
         usize::try_from(exact.div_ceil(100)).unwrap_or(usize::MAX)
     }
 
     /// Tasks that a start does not exceed.
     pub(super) fn upper(&self) -> usize {
         let percent = u64::from(self.service.percents.maximum);
-        let exact = u64::from(self.service.desired) * percent;
+        let exact = u64::from(self.desired) * percent;
         usize::try_from(exact / 100).unwrap_or(usize::MAX)
     }
 }

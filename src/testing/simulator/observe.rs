@@ -9,37 +9,8 @@ use crate::domain::events;
 use crate::domain::liveness::Presence;
 use crate::domain::placement::{Group, Instance, ZONE};
 use crate::domain::resources::Held;
-use crate::domain::service::{Ending, Task};
+use crate::domain::service::Ending;
 use crate::domain::task::StopCode;
-
-/// A task as the planner sees it.
-pub(super) fn domain_task(
-    task: &TaskObject,
-    (presence, draining): (Presence, bool),
-    cluster: &Cluster<'_>,
-) -> Task {
-    let told = task.status.stop.as_ref().or(task.stop.as_ref());
-    Task {
-        name: task.name.clone(),
-        deployment: task.deployment,
-        slot: task.slot,
-        attempt: task.attempt,
-        state: task.status.state,
-        stopping: task.is_ending(),
-        draining,
-        checked: cluster.catalog.is_checked(&task.service),
-        health: task.status.health,
-        instance: task.instance.clone(),
-        zone: Some(zone_of(&task.instance)),
-        presence,
-        created_at: task.created_at,
-        started_at: task.status.started_at,
-        healthy_since: task.status.healthy_since,
-        stopped_at: task.status.stopped_at,
-        ending: ending(task),
-        stop_code: told.map(|stop| stop.code),
-    }
-}
 
 /// Two zones: machines take turns.
 pub(super) fn zone_of(instance: &str) -> String {
@@ -47,7 +18,7 @@ pub(super) fn zone_of(instance: &str) -> String {
     if even { "a" } else { "b" }.to_owned()
 }
 
-fn ending(task: &TaskObject) -> Ending {
+pub(super) fn ending(task: &TaskObject) -> Ending {
     let told = task.stop.as_ref();
     if is_refused(task) {
         Ending::Refused

@@ -7,11 +7,14 @@ use std::rc::Rc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::catalog::Catalog;
+use super::controller::Policy;
 use super::objects::{Basis, Service, TaskObject};
 use super::observe::is_refused;
 use super::view::View;
+use crate::api::cluster::DisconnectPolicy;
 use crate::domain::events;
 use crate::domain::liveness::Presence;
+use crate::domain::placement::Constraint;
 use crate::domain::service::{Threshold, Trips};
 use crate::domain::task::{Health, StopCode, TaskState};
 
@@ -21,21 +24,42 @@ pub(super) fn basis(
     tasks: &BTreeMap<String, (u64, Rc<TaskObject>)>,
     (view, verdict): (&View, &BTreeMap<String, Presence>),
     catalog: &Catalog,
-    (now, certain, waits): (Timestamp, bool, bool),
+    (now, certain, policy): (Timestamp, bool, Policy),
 ) -> Basis {
     let tasks = || tasks.values().map(|(_, task)| task);
     let presence = |task: &TaskObject| verdict.get(&task.instance).copied();
     let reached = |task: &TaskObject| match presence(task) {
-        Some(Presence::Lost) => waits,
+        Some(Presence::Lost) => policy.disconnect == DisconnectPolicy::Wait,
         Some(Presence::Fenced) => false,
         Some(Presence::Connected | Presence::Disconnected) | None => true,
+    };
+    let replaceable = |task: &TaskObject| match presence(task) {
+        Some(Presence::Lost) => policy.disconnect == DisconnectPolicy::Replace,
+        Some(Presence::Fenced) => true,
+        Some(Presence::Connected | Presence::Disconnected) | None => false,
     };
     let checked = catalog.is_checked(&service.name);
     let names = |which: &dyn Fn(&TaskObject) -> bool| {
         let chosen = tasks().filter(|task| which(task));
         chosen.map(|task| task.name.clone()).collect()
     };
-    let open = view.instances().filter(|instance| !instance.draining);
+    let instances = || view.instances();
+    let open = || instances().filter(|instance| !instance.draining);
+    let protected = |task: &TaskObject| {
+        let drains = |name: &str| instances().any(|it| it.name == name && it.draining);
+        let drained = drains(&task.instance) && !policy.draining_waits_for_protected;
+        !drained && task.protected_until.is_some_and(|until| until > now)
+    };
+    let occupied = |name: &str| {
+        tasks().any(|task| {
+            task.instance == name && !task.is_stopped() && !task.is_ending() && reached(task)
+        })
+    };
+    let daemons = instances().filter(|instance| {
+        let connected = verdict.get(&instance.name) == Some(&Presence::Connected);
+        is_allowed(service, &instance.name)
+            && ((connected && !instance.draining) || occupied(&instance.name))
+    });
     let number = service.status.newest().map(|newest| newest.number);
     let newest = || tasks().filter(|task| Some(task.deployment) == number);
     let proved = newest()
@@ -48,8 +72,14 @@ pub(super) fn basis(
     Basis {
         service: Rc::clone(service),
         healthy: names(&|task| reached(task) && is_healthy(task, checked, service, now)),
-        out_of_reach: names(&|task| !reached(task)),
-        open: open
+        out_of_reach: names(&replaceable),
+        protected: names(&protected),
+        desired: if service.daemon {
+            u32::try_from(daemons.count()).unwrap_or(u32::MAX)
+        } else {
+            service.desired
+        },
+        open: open()
             .map(|instance| instance.name.clone())
             .collect::<BTreeSet<_>>(),
         failures: u32::try_from(newest().filter(|task| failed(task)).count()).unwrap_or(u32::MAX),
@@ -107,10 +137,16 @@ pub(super) fn is_failure(task: &TaskObject) -> bool {
     ended || told.is_some_and(|stop| stop.reason == events::FAILED_HEALTH_CHECKS)
 }
 
-/// How many failures end a deployment; `None` where the breaker is off.
-pub(super) fn threshold(service: &Service) -> Option<u32> {
+/// Whether a service's constraints allow an instance: `node-3` is the only one that any expression excludes.
+pub(super) fn is_allowed(service: &Service, instance: &str) -> bool {
+    let excludes = |constraint: &Constraint| matches!(constraint, Constraint::MemberOf(_));
+    instance != "node-3" || !service.rules.constraints.iter().any(excludes)
+}
+
+/// How many failures end a deployment of so many tasks; `None` where the breaker is off.
+pub(super) fn threshold(service: &Service, desired: u32) -> Option<u32> {
     let breaker = service.breaker;
-    let part = |percent: u32| (service.desired * percent).div_ceil(100);
+    let part = |percent: u32| (desired * percent).div_ceil(100);
     (breaker.trips != Trips::Never).then(|| match breaker.threshold {
         Threshold::Count(count) => count.max(1),
         Threshold::BoundedPercent(percent) => part(percent).max(3).min(200),

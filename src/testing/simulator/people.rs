@@ -2,6 +2,9 @@
 
 use std::rc::Rc;
 
+use jiff::SignedDuration;
+
+use super::agent::later;
 use super::catalog::Quality;
 use super::objects::{Object, Service, Status, TaskObject};
 use super::script::{Edit, End};
@@ -11,6 +14,9 @@ use crate::domain::events;
 use crate::domain::ids;
 use crate::domain::service::{Percents, Rollout};
 use crate::domain::task::{Stop, StopCode};
+
+/// How long people protect a task from scale-in and deployments.
+const PROTECTION: SignedDuration = SignedDuration::from_mins(4);
 
 impl World {
     pub(super) fn edit(&mut self, service: usize, edit: Edit) {
@@ -34,7 +40,17 @@ impl World {
             }),
             Edit::Force => self.api.edit_service(name, |it| it.content.force += 1),
             Edit::Percents(percents) => {
-                self.api.edit_service(name, |it| it.percents = percents);
+                let (minimum_healthy, maximum) = if service.daemon {
+                    (percents.minimum_healthy.min(50), 100)
+                } else {
+                    (percents.minimum_healthy, percents.maximum)
+                };
+                self.api.edit_service(name, |it| {
+                    it.percents = Percents {
+                        minimum_healthy,
+                        maximum,
+                    };
+                });
             }
             Edit::Breaker(breaker) => self.api.edit_service(name, |it| it.breaker = breaker),
             Edit::Recreate => {
@@ -94,6 +110,7 @@ impl World {
             version: 1,
             instance: String::new(),
             dynamic_ports: Vec::new(),
+            protected_until: None,
             stop: None,
             deleting: false,
             created_at: self.now,
@@ -120,6 +137,10 @@ impl World {
                 self.api.stop(seen, stop, None, &"people".into())
             }
             End::Delete => self.api.delete(seen, &"people".into()),
+            End::Protect => {
+                let until = later(self.now, PROTECTION);
+                self.api.protect(seen, until, &"people".into())
+            }
         };
         if ended.is_err() {
             self.history.say(self.now, || {
@@ -172,7 +193,9 @@ impl World {
                     .edit_service(name, |it| it.desired = it.desired.min(1));
             }
             self.api.edit_service(name, |it| {
-                if it.percents.cannot_move(it.desired).is_some() {
+                if it.daemon {
+                    it.percents.minimum_healthy = 0;
+                } else if it.percents.cannot_move(it.desired).is_some() {
                     it.percents = Percents {
                         minimum_healthy: 0,
                         maximum: 200,
@@ -184,7 +207,7 @@ impl World {
             service.content.version = self.catalog.good(&service.name);
             service.percents = Percents {
                 minimum_healthy: 0,
-                maximum: 200,
+                maximum: if service.daemon { 100 } else { 200 },
             };
             if small {
                 service.desired = service.desired.min(1);

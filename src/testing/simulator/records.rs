@@ -88,7 +88,7 @@ impl Records {
         };
         match service.status.newest().filter(|newest| silent(newest)) {
             Some(newest) => Err(format!(
-                "L2: deployment {} of {name} does not say what it waits for",
+                "L2: deployment {} of {name} does not say what it waits for: {service:?}",
                 newest.number
             )),
             None => Ok(()),
@@ -200,7 +200,7 @@ impl Known {
         if deployment.rollout == Rollout::Completed {
             self.completed = Some(deployment.content);
             let ran = count(&self.ran);
-            if ran < service.desired {
+            if ran < service.desired && !service.daemon {
                 return Err(format!("S11: {name} completed when {ran} tasks had run"));
             }
         }
@@ -209,7 +209,9 @@ impl Known {
                 self.failed = Some(deployment.content);
             }
             let failures = count(&self.failures);
-            let enough = oracle::threshold(service).is_some_and(|threshold| failures >= threshold);
+            let desired = if service.daemon { 1 } else { service.desired };
+            let threshold = oracle::threshold(service, desired);
+            let enough = threshold.is_some_and(|threshold| failures >= threshold);
             if lawful && !enough {
                 return Err(format!("S13: {name} gives up after {failures} failures"));
             }

@@ -113,6 +113,8 @@ pub(super) enum End {
     Stop,
     /// By deleting its object.
     Delete,
+    /// Not at all: they protect it.
+    Protect,
 }
 
 /// What happens to a container.
@@ -176,6 +178,9 @@ impl Fault {
             Self::Task {
                 end: End::Delete, ..
             } => "task deleted",
+            Self::Task {
+                end: End::Protect, ..
+            } => "task protected",
             Self::Container { harm, .. } => match harm {
                 Harm::Ends => "container ended",
                 Harm::Vanishes => "container removed",

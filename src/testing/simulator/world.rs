@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::agent::{Agent, Surroundings, later};
 use super::api::{Api, start_of_time};
 use super::catalog::{Catalog, Quality, Recipe};
-use super::controller::{Cluster, Replica};
+use super::controller::{Cluster, Policy, Replica};
 use super::history::History;
 use super::invariants::Invariants;
 use super::machine::Machine;
@@ -19,6 +19,7 @@ use super::random::Random;
 use super::script::Script;
 use super::tally::Tally;
 use super::view::View;
+use crate::api::cluster::DisconnectPolicy;
 use crate::domain::liveness::{Presence, Sign};
 use crate::domain::placement::Constraint;
 use crate::domain::resources::Capacity;
@@ -51,8 +52,7 @@ pub(super) struct World {
     beats: BTreeMap<String, u64>,
     /// Until the leader has read up to here, it may not know what another leader wrote.
     doubtful: u64,
-    /// `disconnectPolicy: Wait`
-    waits: bool,
+    pub(super) policy: Policy,
 }
 
 impl World {
@@ -66,7 +66,17 @@ impl World {
             pids: 1_000_000,
         };
         let mut world = Self::empty(capacity, mutation, recorded);
-        world.waits = random.chance(15);
+        let policies = [
+            DisconnectPolicy::Replace,
+            DisconnectPolicy::Replace,
+            DisconnectPolicy::Replace,
+            DisconnectPolicy::Wait,
+            DisconnectPolicy::AtMostOnce,
+        ];
+        world.policy = Policy {
+            disconnect: random.pick(&policies).unwrap_or_default(),
+            draining_waits_for_protected: random.chance(30),
+        };
         for index in 0..3 + random.below(2) {
             let ahead = if random.chance(20) {
                 random.time(0, 120_000) - SignedDuration::from_secs(60)
@@ -115,7 +125,10 @@ impl World {
             leases: BTreeMap::new(),
             beats: BTreeMap::new(),
             doubtful: 0,
-            waits: false,
+            policy: Policy {
+                disconnect: DisconnectPolicy::Replace,
+                draining_waits_for_protected: false,
+            },
         }
     }
 
@@ -196,10 +209,11 @@ impl World {
     }
 
     fn judge(&mut self, lawful: bool) -> Result<(), String> {
+        let waits = self.policy.disconnect == DisconnectPolicy::Wait;
         self.invariants.commits(
             &self.api,
             &self.machines,
-            (self.now, lawful),
+            (self.now, lawful, waits),
             &mut self.tally,
         )
     }
@@ -281,7 +295,7 @@ impl World {
                 history: &mut self.history,
                 tally: &mut self.tally,
                 alone,
-                waits: self.waits,
+                policy: self.policy,
                 mutation: self.mutation,
             };
             replica.act(&mut cluster);

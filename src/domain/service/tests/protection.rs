@@ -62,3 +62,17 @@ fn draining_takes_protected_tasks_unless_the_cluster_lets_them_end() {
     assert_eq!(names(&planned(&patient, &tasks, 100)), Vec::<&str>::new());
     assert_eq!(names(&planned(&patient, &tasks, 500)), ["t0"]);
 }
+
+#[test]
+fn bounds_that_leave_no_room_are_told_whatever_is_protected() {
+    let cramped = Wanted {
+        minimum_healthy_percent: 0,
+        maximum_percent: 60,
+        ..wanted(3)
+    };
+    let kept = Task {
+        protected_until: Some(at(1000)),
+        ..task(0)
+    };
+    assert!(planned(&cramped, &[kept], 100).blocked);
+}
