@@ -16,7 +16,7 @@ use crate::agent::step::TaskReport;
 use crate::domain::events;
 use crate::domain::ids;
 use crate::domain::liveness::Presence;
-use crate::domain::placement::{Group, Request, ZONE, place};
+use crate::domain::placement::{Group, Model, Request, ZONE};
 use crate::domain::service::{Place, Plan, Start, StopTask, Task};
 use crate::domain::task::{Stop, StopCode, TaskState};
 
@@ -171,13 +171,14 @@ impl Replica {
             attributes: &BTreeSet::new(),
             demand: &demand,
             group: &Group::of_service("", &service.name),
+            spread_group: None,
             constraints: service.rules.constraints.iter().collect(),
             strategies: &service.rules.strategies,
             seed: &name,
             excluded: &excluded,
             unusable: &BTreeMap::new(),
         };
-        let Ok(placement) = place(&mut instances, &request) else {
+        let Ok(placement) = instances.into_iter().collect::<Model>().place(&request) else {
             // A service that is only less even than it could be has all its tasks.
             return Ok(matches!(start.place, Place::Zone(_)));
         };

@@ -7,11 +7,11 @@ use std::rc::Rc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::api::Api;
-use super::book::Entry;
+use super::book::{Care, Entry};
 use super::catalog::Catalog;
 use super::history::History;
 use super::link::Link;
-use super::machine::Machine;
+use super::machine::{Machine, Memory};
 use super::mutation::Mutation;
 use super::objects::TaskObject;
 use super::random::Random;
@@ -272,7 +272,7 @@ impl Agent {
             }
             return;
         }
-        let mut mute = false;
+        let mut care = Care::Taken;
         if !listed.is_empty() {
             self.ledger.enter(&wanted);
             if around.mutation == Mutation::NewNamesAfterRestart && self.life > 1 {
@@ -280,7 +280,7 @@ impl Agent {
                 listed.clear();
             }
         } else if !object.is_stopped() && wanted.end.is_none() {
-            let capacity = if around.machine.full {
+            let capacity = if around.machine.memory == Memory::Taken {
                 Capacity::default()
             } else {
                 self.capacity
@@ -291,7 +291,9 @@ impl Agent {
                     format!("{} refuses {}: {why}", self.link.actor, object.name)
                 });
                 self.refused.insert(object.uid.clone());
-                mute = around.mutation == Mutation::KeepRefusalQuiet;
+                if around.mutation == Mutation::KeepRefusalQuiet {
+                    care = Care::Forgotten;
+                }
                 if around.mutation == Mutation::StartRefused {
                     wanted.refusal = None;
                 }
@@ -302,7 +304,7 @@ impl Agent {
         let name = object.name.clone();
         let mut entry = Entry::new(name, task, Some(object.status.clone()), version);
         entry.seen_deleting = object.deleting;
-        entry.mute = mute;
+        entry.care = care;
         self.book.insert(object.uid.clone(), entry);
     }
 
@@ -326,7 +328,7 @@ impl Agent {
         let life = self.life;
         for entry in self.book.values_mut() {
             let woken = entry.task.wake(around.now).is_none();
-            if entry.mute || (!entry.dirty && woken) {
+            if entry.care == Care::Forgotten || (!entry.dirty && woken) {
                 continue;
             }
             entry.dirty = !woken;

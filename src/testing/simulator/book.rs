@@ -9,6 +9,14 @@ use crate::agent::task::Task;
 
 const DEADLINE: SignedDuration = SignedDuration::from_secs(30);
 
+/// Whether anything is done for a task and told of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Care {
+    Taken,
+    /// By mistake.
+    Forgotten,
+}
+
 /// A task of this instance.
 pub(super) struct Entry {
     pub(super) task: Task,
@@ -24,8 +32,7 @@ pub(super) struct Entry {
     pub(super) name: String,
     /// Its object was seen being deleted.
     pub(super) seen_deleting: bool,
-    /// Nothing is done for it and nothing told of it, by mistake.
-    pub(super) mute: bool,
+    pub(super) care: Care,
     /// A report that could not be told at its time.
     pub(super) delayed: Option<TaskReport>,
 }
@@ -46,7 +53,7 @@ impl Entry {
             stepped: true,
             name,
             seen_deleting: false,
-            mute: false,
+            care: Care::Taken,
             delayed: None,
         }
     }

@@ -102,8 +102,8 @@ impl Replica {
         };
         let mut left = 0;
         for (at, task) in scene.objects.values() {
-            let overlooked = cluster.mutation == Mutation::OverlookUnreported
-                && task.status.state == TaskState::Provisioning;
+            let overlooked = cluster.mutation == Mutation::OverlookUnstarted
+                && task.status.state < TaskState::Running;
             if overlooked {
                 continue;
             }

@@ -39,11 +39,11 @@ pub(super) struct Replica {
     pub(super) leading: Leading,
     /// Its watch is silent.
     pub(super) stalled: bool,
-    /// It stands still before it carries out what it decides next.
-    pub(super) freezes: bool,
-    /// It stands still.
-    pub(super) frozen: bool,
-    stash: Option<Decided>,
+    /// It stands still for so long before it carries out what it decides next.
+    pub(super) freezes: Option<SignedDuration>,
+    /// It stands still until then.
+    pub(super) frozen_until: Timestamp,
+    pub(super) stash: Option<Decided>,
     pub(super) view: View,
     watch: Watch,
     looked_at: Option<Timestamp>,
@@ -85,8 +85,8 @@ impl Replica {
             link: Link::new(name, true),
             leading: Leading::default(),
             stalled: false,
-            freezes: false,
-            frozen: false,
+            freezes: None,
+            frozen_until: Timestamp::default(),
             stash: None,
             view: View::default(),
             watch: Watch::default(),
@@ -116,7 +116,7 @@ impl Replica {
 
     /// Lets the replica do what is due.
     pub(super) fn act(&mut self, cluster: &mut Cluster<'_>) {
-        if self.frozen || !self.leading.is_up(cluster.now) {
+        if self.frozen_until > cluster.now || !self.leading.is_up(cluster.now) {
             return;
         }
         if cluster.api.reached_by(&self.link) && !self.stalled {
@@ -203,6 +203,10 @@ impl Replica {
         }
         let changed = self.seen != self.view.at;
         self.seen = self.view.at;
+        let now = cluster.now;
+        if !changed && !self.again.is_empty() && self.again.values().all(|at| *at > now) {
+            return Ok(());
+        }
         let services: Vec<(u64, Rc<Service>)> = self
             .view
             .services()
@@ -223,7 +227,7 @@ impl Replica {
                 ) => later(cluster.now, BACKOFF),
             };
             self.again.insert(service.name.clone(), wake);
-            if self.frozen {
+            if self.stash.is_some() {
                 break;
             }
         }
@@ -281,8 +285,13 @@ impl Replica {
             plan,
             starts,
         };
-        if std::mem::take(&mut self.freezes) {
-            self.frozen = true;
+        let does_something = !decided.plan.stops.is_empty()
+            || decided
+                .starts
+                .iter()
+                .any(|(_, _, starts)| !starts.is_empty());
+        if let Some(time) = self.freezes.take_if(|_| does_something) {
+            self.frozen_until = later(cluster.now, time);
             self.stash = Some(decided);
             return Ok(Some(cluster.now));
         }

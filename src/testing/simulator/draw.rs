@@ -26,7 +26,13 @@ const PAIRS: [(u32, u32); 12] = [
     (0, 60),
 ];
 
-const ENDS: [End; 4] = [End::Stop, End::Delete, End::Protect, End::Protect];
+const ENDS: [End; 5] = [
+    End::Stop,
+    End::Delete,
+    End::Delete,
+    End::Protect,
+    End::Protect,
+];
 
 /// A service as people make it at first. One that takes an instance for itself may stop tasks first.
 pub(super) fn service(random: &mut Random, name: &str, uid: String, recipe: &Recipe) -> Service {
@@ -115,18 +121,18 @@ pub(super) fn fault(random: &mut Random, machines: usize, services: usize) -> Fa
     match random.below(100) {
         0..=25 => machine(random, machines),
         26..=47 => leader(random),
-        48..=50 => Fault::ApiDown {
+        48..=49 => Fault::ApiDown {
             back_in: random.time(2_000, 150_000),
         },
-        51..=53 => Fault::ApiLossy {
+        50..=54 => Fault::ApiLossy {
             percent: 60,
             ends_in: random.time(2_000, 150_000),
         },
-        54..=55 => Fault::CallsLossy {
+        55..=58 => Fault::CallsLossy {
             percent: 40,
-            ends_in: random.time(500, 20_000),
+            ends_in: random.time(2_000, 60_000),
         },
-        56..=82 => Fault::Edit {
+        59..=82 => Fault::Edit {
             service: random.below(services),
             edit: edit(random),
         },
@@ -155,7 +161,7 @@ fn machine(random: &mut Random, machines: usize) -> Fault {
         0..=2 => (MachineTrouble::AgentDies, short),
         3 => (MachineTrouble::PowerOff, long),
         4 => (MachineTrouble::Gone, long),
-        5..=7 => (MachineTrouble::Cut, long),
+        5..=7 => (MachineTrouble::Cut, random.time(2_000, 300_000)),
         8 => (MachineTrouble::EngineHangs, long),
         9 => (MachineTrouble::EngineDies, short),
         _ => (MachineTrouble::Full, long),
@@ -178,7 +184,7 @@ fn leader(random: &mut Random) -> Fault {
         }
         4 => (LeaderTrouble::Cut, long),
         5 => (LeaderTrouble::LeaseRefused, long),
-        6 | 7 => (LeaderTrouble::Freezes, random.time(1_000, 40_000)),
+        6 | 7 => (LeaderTrouble::Freezes, random.time(1_000, 60_000)),
         8 => (LeaderTrouble::Twin, short),
         _ => (LeaderTrouble::WatchStalls, long),
     };

@@ -10,7 +10,7 @@ use super::view::View;
 use crate::api::cluster::DisconnectPolicy;
 use crate::domain::ids;
 use crate::domain::liveness::Presence;
-use crate::domain::placement::{Group, Instance, Request, Spread, Strategy, ZONE, is_eligible};
+use crate::domain::placement::{Group, Instance, Model, Request, Spread, Strategy, ZONE};
 use crate::domain::resources::Demand;
 use crate::domain::service::{DaemonInstance, Mark, ReplacedWhen, Scheduling, Task};
 
@@ -108,11 +108,12 @@ pub(super) fn scheduling(
     verdict: &BTreeMap<String, Presence>,
     cluster: &Cluster<'_>,
 ) -> Scheduling {
-    if !service.daemon && !(service.rebalances && service.rules.put_zones_first()) {
+    let even = service.rebalances && service.rules.put_zones_first();
+    if !service.daemon && !even {
         return Scheduling::default();
     }
-    let instances = placeable(view, verdict, cluster, |_| false);
-    let instances = || instances.iter().filter(|it| suits(it, service));
+    let instances = suitable(placeable(view, verdict, cluster, |_| false), service);
+    let instances = || instances.iter();
     let open = |instance: &Instance| instance.active && instance.connected;
     if service.daemon {
         let twice = cluster.mutation == Mutation::DaemonTwice;
@@ -141,19 +142,21 @@ pub(super) fn scheduling(
     }
 }
 
-/// The instance meets the service's constraints.
-fn suits(instance: &Instance, service: &Service) -> bool {
+/// The instances that meet the service's constraints.
+fn suitable(instances: Vec<Instance>, service: &Service) -> Vec<Instance> {
     let request = Request {
         attributes: &BTreeSet::new(),
         demand: &Demand::default(),
         group: &Group::of_service("", &service.name),
+        spread_group: None,
         constraints: service.rules.constraints.iter().collect(),
         strategies: &[],
         seed: "",
         excluded: &BTreeSet::new(),
         unusable: &BTreeMap::new(),
     };
-    is_eligible(instance, &request)
+    let model: Model = instances.into_iter().collect();
+    model.eligible(&request).cloned().collect()
 }
 
 /// Counts the daemon tasks that are still to come as if they were there, so that others leave room for them.
@@ -170,8 +173,14 @@ pub(super) fn keep_room(instances: &mut [Instance], view: &View, cluster: &Clust
             .filter(|(_, task)| task.service_uid == service.uid && !task.is_stopped())
             .map(|(_, task)| task.instance.as_str())
             .collect();
+        let suitable = suitable(instances.to_vec(), service);
+        let to_come: BTreeSet<&str> = suitable
+            .iter()
+            .map(|instance| instance.name.as_str())
+            .filter(|name| !has_one.contains(name))
+            .collect();
         for instance in instances.iter_mut() {
-            if suits(instance, service) && !has_one.contains(instance.name.as_str()) {
+            if to_come.contains(instance.name.as_str()) {
                 instance.held.take(&demand, []);
             }
         }

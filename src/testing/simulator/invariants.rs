@@ -1,13 +1,11 @@
 //! What must hold of tasks at every step, whatever goes wrong. The letters are those of `docs/design/simulation.md`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use jiff::Timestamp;
 
-use super::agent::Agent;
 use super::api::{Api, Commit};
-use super::catalog::Catalog;
 use super::machine::Machine;
 use super::objects::{Basis, Key, Object, TaskObject};
 use super::oracle;
@@ -15,7 +13,6 @@ use super::records::Records;
 use super::tally::Tally;
 use crate::domain::events;
 use crate::domain::placement::Constraint;
-use crate::domain::resources::Capacity;
 use crate::domain::service::Rollout;
 use crate::domain::task::StopCode;
 
@@ -25,25 +22,25 @@ const SCALING: &str = "Scaling activity";
 /// Commits that one task may take: its creation, its states and health, its stop, and its end.
 const MOST_COMMITS: u64 = 20;
 
-/// What was seen so far.
+/// What was seen.
 #[derive(Default)]
 pub(super) struct Invariants {
     at: u64,
     /// By name, as of `at`.
-    tasks: BTreeMap<String, Rc<TaskObject>>,
+    pub(super) tasks: BTreeMap<String, Rc<TaskObject>>,
     /// Every task that ever was, by the part of its UID that container names carry.
-    born: BTreeMap<String, Birth>,
+    pub(super) born: BTreeMap<String, Birth>,
     births: u64,
     records: Records,
 }
 
-struct Birth {
-    task: Rc<TaskObject>,
-    number: u64,
+pub(super) struct Birth {
+    pub(super) task: Rc<TaskObject>,
+    pub(super) number: u64,
     /// The upper bound that its creation was judged by.
-    upper: Option<usize>,
+    pub(super) upper: Option<usize>,
     /// It was out of reach of a controller at some time: it counts for no bound of a service any more.
-    lost: bool,
+    pub(super) lost: bool,
     commits: u64,
 }
 
@@ -110,9 +107,8 @@ impl Invariants {
         let basis = commit.basis.as_deref();
         let out_of_reach =
             |name: &String| basis.is_some_and(|basis| basis.out_of_reach.contains(name));
-        let births = self.born.values_mut();
-        for birth in births.filter(|birth| out_of_reach(&birth.task.name)) {
-            birth.lost = true;
+        for birth in self.born.values_mut() {
+            birth.lost |= out_of_reach(&birth.task.name);
         }
         self.births += 1;
         let certain = basis.filter(|basis| basis.certain);
@@ -135,8 +131,7 @@ impl Invariants {
         self.room(task)
     }
 
-    /// S1: no more tasks than the upper bound that the writer had read. F2: nothing is started for a deployment that
-    /// failed, or should have.
+    /// S1: no more than the upper bound that the writer read. F2, S13: nothing for a deployment that failed, or should have.
     fn begun_rightly(&self, task: &TaskObject, basis: &Basis) -> Verdict {
         let live = self
             .tasks
@@ -177,10 +172,8 @@ impl Invariants {
     fn placed_rightly(&self, task: &TaskObject, basis: &Basis) -> Verdict {
         let instance = &task.instance;
         if !basis.open.contains(instance) {
-            return Err(format!(
-                "P1: {} is placed on {instance}, which drains",
-                task.name
-            ));
+            let name = &task.name;
+            return Err(format!("P1: {name} is placed on {instance}, which drains"));
         }
         let here = |other: &TaskObject| {
             other.uid != task.uid
@@ -193,12 +186,15 @@ impl Invariants {
         }
         for constraint in &basis.service.rules.constraints {
             let broken = match constraint {
-                Constraint::DistinctInstance => self.tasks.values().any(|other| {
-                    other.uid != task.uid
-                        && other.service == task.service
-                        && other.instance == *instance
-                        && !other.is_stopped()
-                }),
+                Constraint::DistinctInstance | Constraint::AtMost(1) => {
+                    self.tasks.values().any(|other| {
+                        other.uid != task.uid
+                            && other.service == task.service
+                            && other.instance == *instance
+                            && !other.is_stopped()
+                    })
+                }
+                Constraint::AtMost(_) => false,
                 Constraint::MemberOf(_) => !oracle::is_allowed(&basis.service, instance),
             };
             if broken {
@@ -355,100 +351,6 @@ impl Invariants {
         }
         Ok(())
     }
-
-    /// Judges the start of a container on a machine.
-    pub(super) fn started(
-        &self,
-        (at, name): (&str, &str),
-        machines: &BTreeMap<String, Machine>,
-        agent: &Agent,
-        (capacity, catalog): (Capacity, &Catalog),
-    ) -> Verdict {
-        let Some(birth) = self.born.get(task_of(name)) else {
-            return Err(format!("S14: {name} belongs to no task"));
-        };
-        if agent.refused.contains(&birth.task.uid) {
-            return Err(format!(
-                "S18: {name} was started though {at} refused its task"
-            ));
-        }
-        let task = &birth.task;
-        if task.instance != at {
-            return Err(format!(
-                "S4: {name} runs on {at}, but is bound to {}",
-                task.instance
-            ));
-        }
-        let known = self
-            .tasks
-            .get(&task.name)
-            .filter(|known| known.uid == task.uid);
-        if known.is_some_and(|known| known.is_stopped()) {
-            return Err(format!("S9: {name} was started though its task is STOPPED"));
-        }
-        let Some(machine) = machines.get(at) else {
-            return Ok(());
-        };
-        if machine.starts.get(name).is_some_and(|starts| *starts > 1) {
-            return Err(format!("S3: {name} was started twice"));
-        }
-        let live = machines.values().flat_map(|machine| &machine.live);
-        if live.filter(|other| is_same(other, name)).count() > 1 {
-            return Err(format!("S3: {name} lives twice"));
-        }
-        let here: BTreeSet<&str> = machine.live.iter().map(|name| task_of(name)).collect();
-        let births = here.iter().filter_map(|id| self.born.get(*id));
-        let memory: u32 = births
-            .map(|birth| {
-                catalog
-                    .definition(&birth.task.service, birth.task.version)
-                    .demand()
-                    .memory
-            })
-            .sum();
-        if memory > capacity.memory {
-            return Err(format!(
-                "S5: the tasks that live on {at} take {memory} MiB of {}",
-                capacity.memory
-            ));
-        }
-        self.bounds(&task.service_uid, machines)
-    }
-
-    /// S1, physically: the tasks that live, those out of reach aside, are no more than the newest of them was allowed.
-    fn bounds(&self, service_uid: &str, machines: &BTreeMap<String, Machine>) -> Verdict {
-        let live: BTreeSet<&str> = machines
-            .values()
-            .flat_map(|machine| machine.live.iter().map(|name| task_of(name)))
-            .collect();
-        let lost = |task: &TaskObject| {
-            let known = self
-                .tasks
-                .get(&task.name)
-                .filter(|known| known.uid == task.uid);
-            known.is_none_or(|known| {
-                known
-                    .stop
-                    .as_ref()
-                    .is_some_and(|stop| stop.code == StopCode::TerminationNotice)
-            })
-        };
-        let births: Vec<&Birth> = live
-            .into_iter()
-            .filter_map(|id| self.born.get(id))
-            .filter(|birth| {
-                birth.task.service_uid == service_uid && !birth.lost && !lost(&birth.task)
-            })
-            .collect();
-        let newest = births.iter().max_by_key(|birth| birth.number);
-        match newest.and_then(|newest| newest.upper) {
-            Some(upper) if births.len() > upper => Err(format!(
-                "S1: {} tasks of service {service_uid} live, upper bound {upper}",
-                births.len()
-            )),
-            _ => Ok(()),
-        }
-    }
 }
 
 /// RUN: a silent agent on a node that works stops nothing.
@@ -486,12 +388,6 @@ pub(super) fn id(uid: &str) -> String {
 
 pub(super) fn task_of(container: &str) -> &str {
     container.rsplit('-').next().unwrap_or(container)
-}
-
-/// The same container of the same task, whatever else their names say.
-fn is_same(one: &str, other: &str) -> bool {
-    let part = |name: &str| name.contains("-app-");
-    task_of(one) == task_of(other) && part(one) == part(other)
 }
 
 fn live_of<'a>(uid: &str, machines: &'a BTreeMap<String, Machine>) -> Option<&'a String> {

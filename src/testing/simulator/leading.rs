@@ -59,8 +59,12 @@ impl Leading {
 impl Replica {
     /// Looks at the Lease when that is due. True when the replica begins to lead.
     pub(super) fn stand(&mut self, api: &mut Api, now: Timestamp, mutation: Mutation) -> bool {
+        // What was decided before a pause goes on before anything else does.
+        if self.stash.is_some() {
+            return false;
+        }
         let leading = &mut self.leading;
-        if self.frozen || leading.forced || !leading.is_up(now) || leading.next > now {
+        if self.frozen_until > now || leading.forced || !leading.is_up(now) || leading.next > now {
             return false;
         }
         leading.next = later(now, PERIOD);

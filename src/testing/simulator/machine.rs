@@ -30,6 +30,14 @@ pub(super) enum Daemon {
     Dead,
 }
 
+/// What of a machine's memory there is for tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Memory {
+    Free,
+    /// Something else takes it.
+    Taken,
+}
+
 /// One machine.
 pub(super) struct Machine {
     pub(super) engine: ModelEngine,
@@ -39,8 +47,7 @@ pub(super) struct Machine {
     pub(super) cut: bool,
     /// How far its clock is ahead.
     pub(super) ahead: SignedDuration,
-    /// Something else takes its memory.
-    pub(super) full: bool,
+    pub(super) memory: Memory,
     /// Its node object was deleted after it was switched off for good.
     pub(super) gone: bool,
     silent_since: Option<Timestamp>,
@@ -84,7 +91,7 @@ impl Machine {
             daemon: Daemon::Answers,
             cut: false,
             ahead: SignedDuration::ZERO,
-            full: false,
+            memory: Memory::Free,
             gone: false,
             silent_since: None,
             unready_at: None,

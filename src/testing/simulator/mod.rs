@@ -34,6 +34,7 @@ mod objects;
 mod observe;
 mod oracle;
 mod people;
+mod physical;
 mod random;
 mod records;
 mod script;
@@ -83,7 +84,7 @@ impl fmt::Display for Violation {
         writeln!(f, "seed {}: {}", self.seed, self.what)?;
         writeln!(
             f,
-            "to see it again: ECS_OPERATOR_SEED={} hack/simulate",
+            "to see it again: ECS_OPERATOR_SEED={} cargo test --all-features --test simulation",
             self.seed
         )?;
         writeln!(f, "{}", self.history)?;
@@ -167,7 +168,7 @@ impl World {
         }
         let trouble_ends = later(self.now, TROUBLE);
         while self.now < trouble_ends {
-            let time = self.random.time(100, 900);
+            let time = self.random.time(100, 1300);
             self.tick(time)?;
             if self.history.is_wanted() && self.discrepancy().is_none() {
                 self.history.all_is_well();
@@ -184,7 +185,7 @@ impl World {
             if self.now > ends {
                 return Err(format!("L1: {discrepancy}"));
             }
-            let time = self.random.time(500, 2000);
+            let time = self.random.time(500, 3000);
             self.tick(time)?;
         }
         Ok(())

@@ -27,8 +27,8 @@ pub enum Mutation {
     AdoptByName,
     /// A deleted task is let go at once.
     LetGoAtOnce,
-    /// A deleted service does not wait for tasks that nobody has reported yet.
-    OverlookUnreported,
+    /// A deleted service does not wait for tasks that have not started yet.
+    OverlookUnstarted,
     /// What old deployments ran is forgotten though tasks or records refer to it.
     CollectWhatIsUsed,
     // Deciding.
@@ -98,7 +98,7 @@ impl Mutation {
         Self::WriteAtEveryLook,
         Self::AdoptByName,
         Self::LetGoAtOnce,
-        Self::OverlookUnreported,
+        Self::OverlookUnstarted,
         Self::CollectWhatIsUsed,
         Self::OneTooMany,
         Self::LowerBoundRoundsDown,

@@ -20,6 +20,8 @@ pub(super) enum Key {
     Revision(String, i64),
     Service(String),
     Task(String),
+    /// Of nothing: it comes after all others.
+    Last,
 }
 
 /// An object as it is stored, never changed in place.

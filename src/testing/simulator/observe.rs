@@ -71,9 +71,9 @@ pub(super) fn placeable(
         instance.held.take(&demand, ports);
         let group = Group::of_service("", &task.service);
         if task.is_ending() {
-            instance.groups.add_ending(&group);
+            instance.groups.add_ending(group);
         } else {
-            instance.groups.add(&group);
+            instance.groups.add(group);
         }
     }
     instances.into_values().collect()

@@ -149,7 +149,7 @@ pub(super) fn threshold(service: &Service, desired: u32) -> Option<u32> {
     let part = |percent: u32| (desired * percent).div_ceil(100);
     (breaker.trips != Trips::Never).then(|| match breaker.threshold {
         Threshold::Count(count) => count.max(1),
-        Threshold::BoundedPercent(percent) => part(percent).max(3).min(200),
+        Threshold::BoundedPercent(percent) => part(percent).clamp(3, 200),
         Threshold::UnboundedPercent(percent) => part(percent).max(1),
     })
 }

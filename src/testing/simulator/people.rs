@@ -123,7 +123,7 @@ impl World {
     }
 
     pub(super) fn end_task(&mut self, which: usize, end: End) {
-        let Some((version, task)) = self.task(which) else {
+        let Some((version, task)) = self.task(which, end == End::Delete) else {
             return;
         };
         let seen = (&*task, version);
@@ -149,18 +149,22 @@ impl World {
         }
     }
 
-    /// One of the services' tasks that have not ended.
-    fn task(&self, which: usize) -> Option<(u64, Rc<TaskObject>)> {
+    /// One of the services' tasks that have not ended; to clean up, one on a machine that is silent, if there is any.
+    fn task(&self, which: usize, cleans_up: bool) -> Option<(u64, Rc<TaskObject>)> {
         let tasks = self.api.all().filter_map(|object| match object {
-            Object::Task(task) if !task.is_stopped() && !task.instance.is_empty() => {
-                Some(task.name.clone())
-            }
+            Object::Task(task) if !task.is_stopped() && !task.instance.is_empty() => Some(task),
             Object::Task(_) | Object::Instance(_) | Object::Revision(_) | Object::Service(_) => {
                 None
             }
         });
-        let names: Vec<String> = tasks.collect();
-        self.api.task(names.get(which.checked_rem(names.len())?)?)
+        let silent = |task: &TaskObject| {
+            let machine = self.machines.get(&task.instance);
+            machine.is_some_and(|machine| machine.cut || !machine.powered)
+        };
+        let (silent, others): (Vec<_>, Vec<_>) = tasks.partition(|task| cleans_up && silent(task));
+        let chosen = if silent.is_empty() { others } else { silent };
+        let index = which.checked_rem(chosen.len())?;
+        self.api.task(&chosen.get(index)?.name)
     }
 
     fn deploy(&mut self, service: &Service, quality: Quality) {

@@ -54,8 +54,7 @@ impl Tally {
         self.most_commits_of_a_task = self
             .most_commits_of_a_task
             .max(other.most_commits_of_a_task);
-        let least = |a: Option<SignedDuration>, b| a.into_iter().chain(b).min();
-        self.shortest = least(self.shortest, other.shortest);
+        self.shortest = self.shortest.into_iter().chain(other.shortest).min();
         self.fewest_faults = self
             .fewest_faults
             .into_iter()

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use super::agent::{Agent, later};
 use super::api::start_of_time;
-use super::machine::{Daemon, Machine};
+use super::machine::{Daemon, Machine, Memory};
 use super::script::{Fault, Harm, LeaderTrouble, MachineTrouble};
 use super::world::World;
 use crate::domain::task::Health;
@@ -15,7 +15,6 @@ pub(super) enum Undo {
     Machine(String, MachineTrouble),
     LeaderJoined,
     LeaseGranted,
-    LeaderThaws,
     Active(String),
     WatchGoesOn,
     OneLeader,
@@ -52,6 +51,10 @@ impl World {
     /// Everything is put right, now.
     pub(super) fn mend_all(&mut self) {
         self.script.clear();
+        for replica in &mut self.replicas {
+            replica.freezes = None;
+            replica.frozen_until = self.now;
+        }
         for (_, undo) in std::mem::take(&mut self.undo) {
             self.mend(&undo);
         }
@@ -125,7 +128,7 @@ impl World {
                 agent.die();
             }
             MachineTrouble::Cut => machine.cut = true,
-            MachineTrouble::Full => machine.full = true,
+            MachineTrouble::Full => machine.memory = Memory::Taken,
             MachineTrouble::EngineHangs => machine.daemon = Daemon::Hangs,
             MachineTrouble::EngineDies => machine.daemon = Daemon::Dead,
         }
@@ -135,7 +138,10 @@ impl World {
         let now = self.now;
         if trouble == LeaderTrouble::Twin {
             for replica in &mut self.replicas {
-                if !replica.leading.leads && !replica.frozen && replica.leading.is_up(now) {
+                if !replica.leading.leads
+                    && replica.frozen_until <= now
+                    && replica.leading.is_up(now)
+                {
                     replica.leading.leads = true;
                     replica.leading.forced = true;
                     replica.view.follow(&self.api, self.api.version());
@@ -162,8 +168,7 @@ impl World {
                 self.later(back_in, Undo::LeaseGranted);
             }
             LeaderTrouble::Freezes => {
-                leader.freezes = true;
-                self.later(back_in, Undo::LeaderThaws);
+                leader.freezes = Some(back_in);
             }
             LeaderTrouble::WatchStalls => {
                 leader.stalled = true;
@@ -208,10 +213,6 @@ impl World {
                 let replicas = self.replicas.iter_mut();
                 replicas.for_each(|it| it.leading.refused = false);
             }
-            Undo::LeaderThaws => self.replicas.iter_mut().for_each(|it| {
-                it.freezes = false;
-                it.frozen = false;
-            }),
             Undo::OneLeader => {
                 let now = self.now;
                 let forced = self.replicas.iter_mut().filter(|it| it.leading.forced);
@@ -229,7 +230,7 @@ impl World {
         }
     }
 
-    fn later(&mut self, time: SignedDuration, undo: Undo) {
+    pub(super) fn later(&mut self, time: SignedDuration, undo: Undo) {
         self.undo.push((later(self.now, time), undo));
     }
 }
@@ -250,7 +251,7 @@ fn mend_machine(
             }
         }
         MachineTrouble::Cut => machine.cut = false,
-        MachineTrouble::Full => machine.full = false,
+        MachineTrouble::Full => machine.memory = Memory::Free,
         MachineTrouble::EngineHangs if machine.daemon == Daemon::Hangs => {
             machine.daemon = Daemon::Answers;
         }

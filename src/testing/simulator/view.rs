@@ -1,6 +1,7 @@
 //! What somebody who follows the model API knows: the log up to some point, and own writes over it.
 
 use std::collections::BTreeMap;
+use std::ops::RangeFrom;
 use std::rc::Rc;
 
 use super::api::Api;
@@ -74,20 +75,22 @@ impl View {
         }
     }
 
-    /// All objects with their versions, own writes first.
-    pub(super) fn all(&self) -> impl Iterator<Item = (u64, &Object)> {
+    /// The objects whose names lie in a range, with their versions; own writes count first.
+    fn of(&self, keys: RangeFrom<Key>, until: Key) -> impl Iterator<Item = (u64, &Object)> {
+        let keys = keys.start..until;
         let known = self
             .objects
-            .iter()
-            .filter(|(key, _)| !self.ahead.contains_key(key));
+            .range(keys.clone())
+            .filter(|(key, _)| self.ahead.is_empty() || !self.ahead.contains_key(key));
         known
-            .chain(self.ahead.iter())
+            .chain(self.ahead.range(keys))
             .map(|(_, (version, object))| (*version, object))
     }
 
     /// All tasks with their versions.
     pub(super) fn tasks(&self) -> impl Iterator<Item = (u64, &Rc<TaskObject>)> {
-        self.all().filter_map(|(version, object)| match object {
+        let tasks = self.of(Key::Task(String::new()).., Key::Last);
+        tasks.filter_map(|(version, object)| match object {
             Object::Task(task) => Some((version, task)),
             Object::Instance(_) | Object::Revision(_) | Object::Service(_) => None,
         })
@@ -95,7 +98,9 @@ impl View {
 
     /// The instances.
     pub(super) fn instances(&self) -> impl Iterator<Item = &Rc<Instance>> {
-        self.all().filter_map(|(_, object)| match object {
+        let revisions = Key::Revision(String::new(), i64::MIN);
+        let instances = self.of(Key::Instance(String::new()).., revisions);
+        instances.filter_map(|(_, object)| match object {
             Object::Instance(instance) => Some(instance),
             Object::Task(_) | Object::Revision(_) | Object::Service(_) => None,
         })
@@ -103,7 +108,8 @@ impl View {
 
     /// The services with their versions.
     pub(super) fn services(&self) -> impl Iterator<Item = (u64, &Rc<Service>)> {
-        self.all().filter_map(|(version, object)| match object {
+        let services = self.of(Key::Service(String::new()).., Key::Task(String::new()));
+        services.filter_map(|(version, object)| match object {
             Object::Service(service) => Some((version, service)),
             Object::Task(_) | Object::Revision(_) | Object::Instance(_) => None,
         })
@@ -111,11 +117,12 @@ impl View {
 
     /// What deployment numbers of a service stand for.
     pub(super) fn revisions(&self, service_uid: &str) -> impl Iterator<Item = &Rc<Revision>> {
-        self.all().filter_map(move |(_, object)| match object {
-            Object::Revision(revision) if revision.service_uid == service_uid => Some(revision),
-            Object::Task(_) | Object::Revision(_) | Object::Instance(_) | Object::Service(_) => {
-                None
-            }
-        })
+        let first = Key::Revision(service_uid.to_owned(), i64::MIN);
+        let last = Key::Revision(service_uid.to_owned(), i64::MAX);
+        self.of(first.., last)
+            .filter_map(|(_, object)| match object {
+                Object::Revision(revision) => Some(revision),
+                Object::Task(_) | Object::Instance(_) | Object::Service(_) => None,
+            })
     }
 }

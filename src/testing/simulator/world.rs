@@ -18,6 +18,7 @@ use super::observe::zone_of;
 use super::random::Random;
 use super::script::Script;
 use super::tally::Tally;
+use super::trouble::Undo;
 use super::view::View;
 use crate::api::cluster::DisconnectPolicy;
 use crate::domain::liveness::{Presence, Sign};
@@ -38,7 +39,7 @@ pub(super) struct World {
     pub(super) history: History,
     pub(super) tally: Tally,
     pub(super) script: Script,
-    pub(super) undo: Vec<(Timestamp, super::trouble::Undo)>,
+    pub(super) undo: Vec<(Timestamp, Undo)>,
     /// Services that are deleted and to be made again.
     pub(super) remake: Vec<Service>,
     /// Of every hundred calls to an engine so many get lost.
@@ -323,6 +324,9 @@ impl World {
             replica.view = View::default();
             let version = self.api.version().saturating_sub(back);
             replica.view.follow(&self.api, version);
+            replica.stalled = true;
+            let lag = self.random.time(1_000, 15_000);
+            self.later(lag, Undo::WatchGoesOn);
             if self.mutation != Mutation::TrustStaleCache {
                 self.doubt();
             }
