@@ -127,9 +127,9 @@ fn asks() -> impl Generator<Value = Ask> {
     let flags = (prop::bool::weighted(0.2), prop::bool::weighted(0.3));
     (wants(), groups(), rules(), flags, history, 0_u32..50).prop_map(
         |(demand, group, rules, (needs_gpu, spreads), (excluded, unusable), seed)| Ask {
-            spreads,
             demand,
             group,
+            spreads,
             rules,
             needs_gpu,
             excluded,

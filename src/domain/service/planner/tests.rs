@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::service::tests::{World, at, planned, rollout, start, task};
+use crate::domain::service::tests::{World, at, planned, rollout, start, task, wanted};
 use crate::domain::service::{Breaker, Trips};
 use crate::domain::task::{Health, StopCode, TaskState};
 
