@@ -60,6 +60,11 @@ impl Plan {
                 waits.push(tasks_that(draining, "on draining instances to be replaced"));
             }
         }
+        match self.protected_surplus {
+            0 => {}
+            1 => waits.push("the protection of 1 task to end".to_owned()),
+            more => waits.push(format!("the protection of {more} tasks to end")),
+        }
         if paused.is_some() {
             waits.push("the end of the pause after failed starts".to_owned());
         }

@@ -16,6 +16,12 @@ fn a_scale_in_passes_protected_tasks_over_and_goes_on_when_protection_ends() {
     assert_eq!((names(&plan), plan.wake_at), (vec!["t2"], Some(at(200))));
     assert_eq!(plan.protected_surplus, 1);
     let left = [protected(0, 200), protected(1, 300)];
+    // Found by the simulator: it did not say what it waited for.
+    let plan = planned(&wanted(1), &left, 100);
+    assert_eq!(
+        plan.waiting_for(&wanted(1), &left, at(100)).unwrap(),
+        "the protection of 1 task to end"
+    );
     assert_eq!(names(&planned(&wanted(1), &left, 100)), Vec::<&str>::new());
     assert_eq!(names(&planned(&wanted(1), &left, 200)), ["t0"]);
 }
