@@ -28,13 +28,14 @@ pub(super) fn hold(scene: &Scene<'_>) -> Plan {
         .copied()
         .partition(|task| task.deployment == wanted.deployment);
     let surplus = staying.len().saturating_sub(wanted.desired());
-    let leaving = superfluous(
+    let mut leaving = superfluous(
         scene,
         &Sorted::of(&new, wanted, scene.now),
         &Sorted::of(&old, wanted, scene.now),
         &active,
         surplus,
     );
+    scene.spare_healthy(&mut leaving, &active);
     push(&mut plan.stops, &leaving, &scene.scaling(Cause::ScaleIn));
     let stays = |task: &Task| !leaving.iter().any(|gone| gone.name == task.name);
     let healthy_left = active

@@ -130,6 +130,20 @@ impl<'a> Scene<'a> {
         drained || !task.is_protected(self.now)
     }
 
+    /// Takes healthy tasks back from those that leave, as far as the lower bound needs them: where tasks that are not healthy
+    /// are protected, a scale-in would otherwise take healthy ones in their place.
+    pub(super) fn spare_healthy<'t>(&self, leaving: &mut Vec<&'t Task>, active: &[&Task]) {
+        let healthy = active.iter().filter(|task| self.healthy(task)).count();
+        let mut budget = healthy.saturating_sub(self.wanted.lower_bound());
+        leaving.retain(|task| {
+            let goes = !self.healthy(task) || budget > 0;
+            if goes && self.healthy(task) {
+                budget -= 1;
+            }
+            goes
+        });
+    }
+
     /// Neither a task that ends nor one that may still become healthy: nothing will change by itself.
     pub(super) fn is_calm(&self) -> bool {
         let live = self.tasks.iter().filter(|task| task.is_live());
@@ -180,6 +194,7 @@ fn replicas(scene: &Scene<'_>, zones: &[String]) -> Plan {
 
     let surplus = new.len().saturating_sub(goal);
     let mut leaving = sort.first_to_go(&active, surplus, |task| scene.may_go(task));
+    scene.spare_healthy(&mut leaving, &active);
     let live = scene.live();
     let unhealthy = unhealthy(scene, &sort, &leaving, &active, new.len(), live);
     let cause = balance.cause(&leaving);

@@ -233,8 +233,7 @@ impl Agent {
             .collect();
         let known: BTreeSet<&str> = mine.iter().map(|(_, task)| task.uid.as_str()).collect();
         for (uid, entry) in &mut self.book {
-            let seen = entry.seen_deleting || around.mutation != Mutation::WaitToSeeDeletion;
-            if entry.version > 0 && !known.contains(uid.as_str()) && seen {
+            if entry.version > 0 && !known.contains(uid.as_str()) {
                 entry.version = 0;
                 entry.task.discard();
                 entry.dirty = true;
@@ -259,7 +258,6 @@ impl Agent {
         if let Some(entry) = self.book.get_mut(&object.uid) {
             entry.version = version;
             entry.dirty = true;
-            entry.seen_deleting |= object.deleting;
             let lost = |stop: &Stop| stop.code == StopCode::TerminationNotice;
             if around.mutation != Mutation::RunOnAfterRejoin
                 || !object.stop.as_ref().is_some_and(lost)
@@ -303,7 +301,6 @@ impl Agent {
         let task = Task::new(wanted, object.status.clone(), &listed);
         let name = object.name.clone();
         let mut entry = Entry::new(name, task, Some(object.status.clone()), version);
-        entry.seen_deleting = object.deleting;
         entry.care = care;
         self.book.insert(object.uid.clone(), entry);
     }

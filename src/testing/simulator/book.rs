@@ -30,8 +30,6 @@ pub(super) struct Entry {
     pub(super) stepped: bool,
     /// Name of its object.
     pub(super) name: String,
-    /// Its object was seen being deleted.
-    pub(super) seen_deleting: bool,
     pub(super) care: Care,
     /// A report that could not be told at its time.
     pub(super) delayed: Option<TaskReport>,
@@ -52,7 +50,6 @@ impl Entry {
             dirty: true,
             stepped: true,
             name,
-            seen_deleting: false,
             care: Care::Taken,
             delayed: None,
         }

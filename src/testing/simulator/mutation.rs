@@ -77,8 +77,6 @@ pub enum Mutation {
     NewNamesAfterRestart,
     /// What was declared STOPPED meanwhile runs on when the agent is back.
     RunOnAfterRejoin,
-    /// A task that is gone ends only if its deletion was seen.
-    WaitToSeeDeletion,
     /// A report that had to wait is sent after a newer one.
     ReportOutOfOrder,
     /// After the first list, the engine's events are believed to tell everything.
@@ -87,7 +85,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// All mistakes.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 36] = [
         Self::ForgetOwnWrites,
         Self::ForgetUnanswered,
         Self::TrustStaleCache,
@@ -119,7 +117,6 @@ impl Mutation {
         Self::KeepRefusalQuiet,
         Self::NewNamesAfterRestart,
         Self::RunOnAfterRejoin,
-        Self::WaitToSeeDeletion,
         Self::ReportOutOfOrder,
         Self::NeverListAgain,
         Self::CountRefusals,

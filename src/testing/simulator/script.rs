@@ -201,6 +201,9 @@ impl Fault {
     }
 }
 
+/// Least that goes wrong in a world.
+const FEWEST: usize = 3;
+
 /// Draws the script of a seed.
 pub(super) fn draw(random: &mut Random, machines: usize, services: usize) -> Script {
     let mut script = Script::new();
@@ -217,6 +220,12 @@ pub(super) fn draw(random: &mut Random, machines: usize, services: usize) -> Scr
     // One machine at most goes for good, so that there stays room for everything.
     let mut gone = false;
     script.retain(|(_, fault)| !fault.is_for_good() || !std::mem::replace(&mut gone, true));
+    while script.len() < FEWEST {
+        let fault = super::draw::fault(random, machines, services);
+        if !fault.is_for_good() {
+            script.push((random.time(5_000, span), fault));
+        }
+    }
     script.sort_by_key(|(at, _)| *at);
     script
 }

@@ -35,6 +35,7 @@ fn tasks_of(kinds: &Kinds) -> Vec<Task> {
                     state: TaskState::Pending,
                     health: Health::Unknown,
                     started_at: None,
+                    protected_until: (age % 3 == 0).then(|| at(age + 90)),
                     ..task
                 },
                 1 => Task {

@@ -27,6 +27,20 @@ fn a_scale_in_passes_protected_tasks_over_and_goes_on_when_protection_ends() {
 }
 
 #[test]
+fn a_scale_in_takes_no_healthy_task_for_a_protected_one_that_is_not_healthy_yet() {
+    // Found by the simulator: both healthy tasks were stopped, because the starting one was protected.
+    let mut starting = protected(2, 500);
+    starting.state = TaskState::Pending;
+    starting.health = Health::Unknown;
+    let tasks = [task(0), task(1), starting.clone()];
+    assert_eq!(names(&planned(&wanted(1), &tasks, 100)), ["t1"]);
+    starting.state = TaskState::Running;
+    starting.health = Health::Healthy;
+    let tasks = [task(0), starting];
+    assert_eq!(names(&planned(&wanted(1), &tasks, 100)), ["t0"]);
+}
+
+#[test]
 fn a_deployment_waits_for_protected_tasks_which_count_in_the_upper_bound() {
     let wanted = Wanted {
         deployment: 2,
