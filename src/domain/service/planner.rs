@@ -132,7 +132,7 @@ impl<'a> Scene<'a> {
 
     /// Takes healthy tasks back from those that leave, as far as the lower bound needs them: where tasks that are not healthy
     /// are protected, a scale-in would otherwise take healthy ones in their place.
-    pub(super) fn spare_healthy<'t>(&self, leaving: &mut Vec<&'t Task>, active: &[&Task]) {
+    pub(super) fn spare_healthy(&self, leaving: &mut Vec<&Task>, active: &[&Task]) {
         let healthy = active.iter().filter(|task| self.healthy(task)).count();
         let mut budget = healthy.saturating_sub(self.wanted.lower_bound());
         leaving.retain(|task| {
