@@ -13,6 +13,7 @@
 )]
 #![expect(clippy::print_stderr, reason = "a failed test shows what it saw")]
 
+mod answers;
 mod contract;
 mod control_plane;
 mod deployments;

@@ -226,6 +226,11 @@ pub(super) fn draw(random: &mut Random, machines: usize, services: usize) -> Scr
             script.push((random.time(5_000, span), fault));
         }
     }
+    // What is drawn too late would not happen.
+    let last = TROUBLE - SignedDuration::from_secs(2);
+    for (at, _) in &mut script {
+        *at = (*at).min(last);
+    }
     script.sort_by_key(|(at, _)| *at);
     script
 }

@@ -116,6 +116,11 @@ pub(crate) async fn helm(arguments: &[&str]) -> Said {
     run("helm", arguments).await
 }
 
+/// Our own program, as somebody with a kubeconfig runs it.
+pub(crate) async fn ours(arguments: &[&str]) -> Said {
+    run(env!("CARGO_BIN_EXE_ecs-operator"), arguments).await
+}
+
 /// Any program, to its end.
 ///
 /// Its output goes through a file: a daemon that it leaves behind would hold a pipe open.
