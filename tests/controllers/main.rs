@@ -11,6 +11,7 @@ mod agents;
 mod capacity;
 mod deployments;
 mod explain;
+mod full;
 mod placement;
 mod rbac;
 mod scene;
