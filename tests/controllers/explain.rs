@@ -194,7 +194,7 @@ async fn protected_tasks_and_drains_are_told() {
     scene.cordon("node-2").await;
     scene.scale("web", 0).await;
     assert_reads(&explained(&scene, "web").await, "service shop/web in cluster default
-        DeploymentInProgress: 2 of 0 tasks run, 0 are starting; waits for 1 task to end
+        DeploymentInProgress: 2 of 0 tasks run, 0 are starting; waits for 1 task to end, the protection of 1 task to end
         tasks      2 of 0 run, 0 are starting, 2 count as healthy
         bounds     100/200 percent: keeps 0 healthy, allows 0
         breaker    0 of 3 failed tasks; off: tasks that fail are tried again, ever more slowly

@@ -1,7 +1,7 @@
 //! The instances as a service's planner needs to know them: where daemon tasks belong, which zones are to be even, and
 //! what the placement strategy sees of the place of each task.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kube::ResourceExt;
@@ -63,8 +63,9 @@ impl<'a> Ground<'a> {
             let open = instance.active && instance.connected;
             instance.attributes.get(ZONE).filter(|_| open).cloned()
         };
+        let zones: BTreeSet<String> = self.room.eligible(&wish, zone);
         Scheduling::Replica {
-            zones: self.room.eligible(&wish, zone),
+            zones: zones.into_iter().collect(),
         }
     }
 
