@@ -54,7 +54,11 @@ fn task() -> CustomResourceDefinition {
     let mut crd = EcsTask::crd();
     refusals::add(&mut crd, Body::RunTask);
     if let Some(spec) = schema(&mut crd).and_then(|root| property(root, "spec")) {
-        freeze(spec, &["containerInstance", "stop", "extensions"]);
+        // A task is bound once, told once to stop, and its protection comes and goes.
+        freeze(
+            spec,
+            &["containerInstance", "stop", "extensions", "protection"],
+        );
     }
     crd
 }

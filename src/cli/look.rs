@@ -75,6 +75,8 @@ pub fn explained(error: kube::Error, action: &str) -> anyhow::Error {
         "ask for the right to do so: placement looks at the tasks, instances and nodes of all namespaces"
     } else if is_status(&error, 404) {
         "is ecs-operator installed here?"
+    } else if is_status(&error, 422) {
+        "the API server refuses the change"
     } else {
         "is the API server there, and the kubeconfig the right one?"
     };
