@@ -5,6 +5,7 @@ pub mod clock;
 pub mod http;
 pub mod leader;
 pub mod lease;
+pub mod serving;
 pub mod shutdown;
 pub mod telemetry;
 pub mod watching;
