@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::harness::machine::{Said, ours};
-use crate::harness::{Scene, on_the_cluster, service};
+use crate::harness::{Scene, beside_others, service};
 
 /// A question about the test's own namespace.
 async fn ask(scene: &Scene, question: &[&str]) -> Said {
@@ -14,7 +14,7 @@ async fn ask(scene: &Scene, question: &[&str]) -> Said {
 
 #[tokio::test]
 async fn people_are_told_why_and_what_if_and_can_protect_a_task() {
-    on_the_cluster("answers", async |scene| {
+    beside_others("answers", async |scene| {
         let first = service("first").desired(3).on_port(18_093);
         scene.apply(&first).await;
         scene.settled("first", 3).await;

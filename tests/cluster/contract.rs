@@ -3,12 +3,12 @@
 use ecs_operator::runtime::contract;
 use ecs_operator::runtime::docker::Docker;
 
+use crate::harness::beside_others;
 use crate::harness::engine::WORKLOAD;
-use crate::harness::on_the_cluster;
 
 #[tokio::test]
 async fn the_real_engine_keeps_what_the_agent_relies_on() {
-    on_the_cluster("contract", async |scene| {
+    beside_others("contract", async |scene| {
         let docker = Docker::at(scene.engine("node-1").socket());
         contract::suite(&docker, WORKLOAD).await.unwrap();
     })

@@ -3,7 +3,7 @@
 use ecs_operator::api::task::{EcsTask, LastStatus, StopCode};
 use kube::ResourceExt;
 
-use crate::harness::{LATER, Running, SOON, Scene, on_the_cluster, service};
+use crate::harness::{LATER, Running, SOON, Scene, beside_others, on_the_cluster, service};
 
 /// Waits until the service runs `count` tasks again, none of them in a container that ran in `before` and is `lost`.
 async fn replaced(scene: &Scene, name: &str, before: &[Running], lost: &Running) -> Vec<Running> {
@@ -42,7 +42,7 @@ async fn last_words(scene: &Scene, task: &str) -> (StopCode, String, Option<i64>
 
 #[tokio::test]
 async fn a_container_that_is_killed_removed_or_exits_is_replaced_and_its_task_says_why() {
-    on_the_cluster("kills", async |scene| {
+    beside_others("kills", async |scene| {
         scene.apply(&service("web").desired(3)).await;
         let first = scene.settled("web", 3).await;
 
@@ -80,7 +80,7 @@ async fn a_container_that_is_killed_removed_or_exits_is_replaced_and_its_task_sa
 
 #[tokio::test]
 async fn a_container_that_exhausts_its_memory_is_replaced_and_says_so() {
-    on_the_cluster("memory", async |scene| {
+    beside_others("memory", async |scene| {
         scene.apply(&service("hungry").desired(1)).await;
         let before = scene.settled("hungry", 1).await;
         scene.call(&before[0], "/control/exhaust-memory").await;
@@ -96,7 +96,7 @@ async fn a_container_that_exhausts_its_memory_is_replaced_and_says_so() {
 
 #[tokio::test]
 async fn an_unhealthy_task_is_replaced_after_its_replacement_is_healthy() {
-    on_the_cluster("sick", async |scene| {
+    beside_others("sick", async |scene| {
         scene
             .apply(&service("web").desired(2).checked().percents(100, 200))
             .await;
@@ -112,7 +112,7 @@ async fn an_unhealthy_task_is_replaced_after_its_replacement_is_healthy() {
 
 #[tokio::test]
 async fn a_task_that_ignores_sigterm_is_killed_after_its_stop_timeout() {
-    on_the_cluster("stubborn", async |scene| {
+    beside_others("stubborn", async |scene| {
         let stubborn = service("stubborn").desired(1).env("IGNORE_SIGTERM", "1");
         scene.apply(&stubborn).await;
         let before = scene.settled("stubborn", 1).await;

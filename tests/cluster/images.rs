@@ -5,13 +5,13 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::harness::engine::WORKLOAD;
-use crate::harness::{Scene, on_the_cluster, service};
+use crate::harness::{Scene, beside_others, service};
 
 const REGISTRY: &str = "10.90.0.1:5000";
 
 #[tokio::test]
 async fn an_image_that_only_a_registry_has_is_pulled_once_a_node() {
-    on_the_cluster("pulls", async |scene| {
+    beside_others("pulls", async |scene| {
         scene.machine.verb("registry start").await.expect();
         let repository = format!("{REGISTRY}/{}", scene.namespace);
         let image = format!("{repository}:1");
@@ -70,7 +70,7 @@ async fn stalled(scene: &Scene, name: &str) -> String {
 
 #[tokio::test]
 async fn an_image_that_cannot_be_pulled_is_tried_ever_more_slowly_and_others_are_undisturbed() {
-    on_the_cluster("missing", async |scene| {
+    beside_others("missing", async |scene| {
         scene.apply(&service("steady").desired(3)).await;
         let before = scene.settled("steady", 3).await;
         let image = format!("{REGISTRY}/missing:1");

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::harness::fixtures::{Fixture, object};
 use crate::harness::machine::run;
-use crate::harness::{SOON, Scene, on_the_cluster, service};
+use crate::harness::{SOON, Scene, beside_others, service};
 
 /// Applies an object that must be refused with a message that says each of `words`.
 async fn refused(scene: &Scene, object: &Value, words: &[&str]) {
@@ -35,7 +35,7 @@ async fn no_service(scene: &Scene, fixture: Fixture, words: &[&str]) {
 
 #[tokio::test]
 async fn a_definition_that_contradicts_itself_is_refused_when_it_is_applied() {
-    on_the_cluster("definitions", async |scene| {
+    beside_others("definitions", async |scene| {
         let web = || service("web");
         let small = web().with("memory", json!(5));
         no_definition(scene, small, &["memory", "greater than or equal to 6"]).await;
@@ -70,7 +70,7 @@ async fn a_definition_that_contradicts_itself_is_refused_when_it_is_applied() {
 
 #[tokio::test]
 async fn a_service_that_contradicts_itself_is_refused_when_it_is_applied() {
-    on_the_cluster("services", async |scene| {
+    beside_others("services", async |scene| {
         let web = || service("web");
         no_service(
             scene,
@@ -169,7 +169,7 @@ async fn stalled_definition(scene: &Scene, name: &str) -> String {
 
 #[tokio::test]
 async fn what_the_schema_cannot_tell_becomes_a_condition_and_others_are_undisturbed() {
-    on_the_cluster("conditions", async |scene| {
+    beside_others("conditions", async |scene| {
         scene.apply(&service("steady").desired(3)).await;
         let before = scene.settled("steady", 3).await;
 
@@ -229,7 +229,7 @@ async fn what_the_schema_cannot_tell_becomes_a_condition_and_others_are_undistur
 
 #[tokio::test]
 async fn a_service_waits_for_a_revision_that_does_not_exist_yet() {
-    on_the_cluster("revisions", async |scene| {
+    beside_others("revisions", async |scene| {
         let web = service("web").desired(1).version("1");
         scene.put(&web.definition_object(&scene.namespace)).await;
         let pinned = web.clone().asking("taskDefinition", json!("web:2"));

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::harness::engine::TASK_UID;
 use crate::harness::fixtures::cluster_object;
 use crate::harness::machine::kubectl;
-use crate::harness::{LATER, Scene, on_the_cluster, service};
+use crate::harness::{LATER, Scene, beside_others, on_the_cluster, service};
 
 /// Namespace of agents and instance pods.
 const AGENTS: &str = "ecs-operator-agents";
@@ -105,7 +105,7 @@ async fn hold(scene: &Scene, pods: &[String], wanted: &[usize]) {
 
 #[tokio::test]
 async fn instance_pods_run_a_service_are_replaced_when_gone_and_keep_no_container() {
-    on_the_cluster("pods", async |scene| {
+    beside_others("pods", async |scene| {
         let name = scene.namespace.clone();
         let spec =
             json!({"allowedNamespaces": {"all": true}, "imagePullBehavior": "prefer-cached"});

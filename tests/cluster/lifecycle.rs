@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::harness::engine::WORKLOAD;
 use crate::harness::fixtures::object;
 use crate::harness::machine::kubectl;
-use crate::harness::{Running, SOON, Scene, on_the_cluster, service};
+use crate::harness::{Running, SOON, Scene, beside_others, service};
 
 /// Nodes on which tasks run.
 fn nodes(running: &[Running]) -> BTreeSet<&str> {
@@ -21,7 +21,7 @@ fn nodes(running: &[Running]) -> BTreeSet<&str> {
 
 #[tokio::test]
 async fn a_service_of_three_runs_one_task_on_each_node_scales_and_leaves_no_container() {
-    on_the_cluster("three", async |scene| {
+    beside_others("three", async |scene| {
         let web = service("web").desired(3).version("1");
         scene.apply(&web).await;
         let three = scene.settled("web", 3).await;
@@ -55,7 +55,7 @@ async fn a_service_of_three_runs_one_task_on_each_node_scales_and_leaves_no_cont
 
 #[tokio::test]
 async fn a_task_of_two_containers_ends_with_the_essential_one_and_not_with_the_other() {
-    on_the_cluster("sidecar", async |scene| {
+    beside_others("sidecar", async |scene| {
         let pair = service("pair").desired(1).beside(json!({
             "name": "helper",
             "image": WORKLOAD,
@@ -101,7 +101,7 @@ async fn a_task_of_two_containers_ends_with_the_essential_one_and_not_with_the_o
 
 #[tokio::test]
 async fn what_a_definition_asks_for_is_what_the_container_is_made_with() {
-    on_the_cluster("asked", async |scene| {
+    beside_others("asked", async |scene| {
         // The image's own entry point reads PORT; the command's option wins over it.
         let web = service("web")
             .desired(1)
@@ -150,7 +150,7 @@ async fn ended(scene: &Scene, name: &str) -> EcsTask {
 
 #[tokio::test]
 async fn a_task_without_a_service_runs_once_and_a_stop_ends_it() {
-    on_the_cluster("oneoff", async |scene| {
+    beside_others("oneoff", async |scene| {
         let short = service("short")
             .env("EXIT_AFTER_MILLISECONDS", "500")
             .env("EXIT_CODE", "3");

@@ -2,7 +2,7 @@
 //!
 //! `hack/cluster/cluster up 3` brings the machine up, `hack/images` and `hack/engine-image` the images. Whether a test
 //! passes is decided by what the engines show, as the recorder wrote it down, and never by our own status alone. Tests
-//! take turns, each in a namespace of its own, and each begins by mending what the one before may have left broken.
+//! take turns (`harness::turns`), each in a namespace of its own, after what an earlier one may have left broken is mended.
 
 #![expect(
     clippy::unwrap_used,

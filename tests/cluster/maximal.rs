@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::harness::fixtures::object;
 use crate::harness::machine::kubectl;
-use crate::harness::{SOON, on_the_cluster};
+use crate::harness::{SOON, beside_others};
 
 /// etcd takes 1.5 MiB; strings in lists are kept short so that every list can be full.
 const SHORT: usize = 20;
@@ -188,7 +188,7 @@ fn mend_service(spec: &mut Value, name: &str) {
 
 #[tokio::test]
 async fn the_largest_legal_objects_are_accepted_created_and_changed() {
-    on_the_cluster("largest", async |scene| {
+    beside_others("largest", async |scene| {
         let mut definition = Largest::spec_of(Body::RegisterTaskDefinition, "TaskDefinition");
         mend_definition(&mut definition, "largest");
         mend_placement(&mut definition);

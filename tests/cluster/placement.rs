@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::harness::engine::Listed;
 use crate::harness::fixtures::object;
 use crate::harness::machine::kubectl;
-use crate::harness::{SOON, Scene, on_the_cluster, service};
+use crate::harness::{SOON, Scene, beside_others, on_the_cluster, service};
 
 /// Waits for the service's event about a task that found no instance.
 async fn unplaced(scene: &Scene, name: &str) -> String {
@@ -51,7 +51,7 @@ async fn a_task_that_cannot_be_placed_says_why_and_starts_when_there_is_room() {
 
 #[tokio::test]
 async fn a_task_that_is_too_large_names_the_resource_that_lacks() {
-    on_the_cluster("large", async |scene| {
+    beside_others("large", async |scene| {
         let memory = service("memory")
             .desired(1)
             .with("memory", json!(10_000_000));
@@ -173,7 +173,7 @@ async fn constraints_and_strategies_decide_where_tasks_run() {
 
 #[tokio::test]
 async fn two_services_of_one_name_in_two_namespaces_never_meet() {
-    on_the_cluster("twins", async |scene| {
+    beside_others("twins", async |scene| {
         let other = format!("{}-other", scene.namespace);
         scene.make_namespace(&other).await;
         let web = service("web").desired(3).version("here");
@@ -223,7 +223,7 @@ async fn two_services_of_one_name_in_two_namespaces_never_meet() {
 
 #[tokio::test]
 async fn a_namespace_that_the_cluster_does_not_allow_gets_no_task() {
-    on_the_cluster("banned", async |scene| {
+    beside_others("banned", async |scene| {
         use crate::harness::fixtures::cluster_object;
         let spec = json!({"allowedNamespaces": {"names": ["somebody-elses"]}});
         let name = format!("{}-private", scene.namespace);

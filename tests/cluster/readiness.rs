@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::harness::engine::{Listed, WORKLOAD};
 use crate::harness::fixtures::Fixture;
 use crate::harness::machine::{Said, helm, kubectl};
-use crate::harness::{Scene, on_the_cluster, service};
+use crate::harness::{Scene, beside_others, service};
 
 /// A chart that holds one task definition and one service.
 struct Chart {
@@ -76,7 +76,7 @@ async fn images(scene: &Scene) -> Vec<String> {
 
 #[tokio::test]
 async fn helm_waits_for_the_new_tasks_and_fails_with_a_bad_image() {
-    on_the_cluster("helm", async |scene| {
+    beside_others("helm", async |scene| {
         for engine in scene.machine.engines() {
             engine.tag(WORKLOAD, "ecs-operator-workload", "next").await;
         }
@@ -127,7 +127,7 @@ async fn helm_waits_for_the_new_tasks_and_fails_with_a_bad_image() {
 
 #[tokio::test]
 async fn kubectl_waits_for_the_tasks_of_what_was_just_applied() {
-    on_the_cluster("wait", async |scene| {
+    beside_others("wait", async |scene| {
         let ready = async |kind: &str, timeout: &str| {
             let timeout = format!("--timeout={timeout}");
             kubectl(&[

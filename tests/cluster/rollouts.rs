@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use crate::control_plane::kill_leader;
 use crate::deployments::{answering_while, deployed};
 use crate::harness::fixtures::Fixture;
-use crate::harness::{LATER, Life, Scene, now, on_the_cluster, service};
+use crate::harness::{LATER, Life, Scene, beside_all_others, now, service};
 
 /// After this time a task without a health check counts as healthy (ECS API Reference, minimumHealthyPercent).
 const PROVEN: SignedDuration = SignedDuration::from_secs(40);
@@ -204,7 +204,7 @@ async fn leaders_die(scene: &Scene) {
 
 #[tokio::test]
 async fn deployments_keep_their_bounds_and_bad_ones_are_rolled_back_while_leaders_die() {
-    on_the_cluster("rollouts", async |scene| {
+    beside_all_others("rollouts", async |scene| {
         let early = guarded("early", 2, 100, 200);
         let late = guarded("late", 3, 100, 134);
         let (early, late) = (patient(early), patient(late));

@@ -6,7 +6,9 @@ use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::harness::{LATER, Running, SOON, Scene, on_the_cluster, processes, service};
+use crate::harness::{
+    LATER, Running, SOON, Scene, beside_others, on_the_cluster, processes, service,
+};
 
 /// A merge patch.
 async fn patch<K>(api: &Api<K>, name: &str, change: Value)
@@ -39,7 +41,7 @@ async fn without(scene: &Scene, lost: &Running, count: usize) -> Vec<Running> {
 
 #[tokio::test]
 async fn a_task_object_that_somebody_deletes_takes_its_container_along_and_is_replaced() {
-    on_the_cluster("objects", async |scene| {
+    beside_others("objects", async |scene| {
         scene.apply(&service("web").desired(3)).await;
         let first = scene.settled("web", 3).await;
         let api = scene.api::<EcsTask>();
@@ -74,7 +76,7 @@ async fn a_task_object_that_somebody_deletes_takes_its_container_along_and_is_re
 
 #[tokio::test]
 async fn finalizers_labels_and_statuses_that_somebody_removes_make_no_second_task() {
-    on_the_cluster("labels", async |scene| {
+    beside_others("labels", async |scene| {
         let web = service("web").desired(3);
         scene.apply(&web).await;
         let before = scene.settled("web", 3).await;

@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod engine;
 pub(crate) mod fixtures;
+mod foreign;
 pub(crate) mod http;
 mod install;
 mod lives;
@@ -12,6 +13,7 @@ pub(crate) mod processes;
 mod recorder;
 mod restore;
 mod scene;
+mod turns;
 
 use std::time::Duration;
 
@@ -22,7 +24,7 @@ pub(crate) use fixtures::service;
 pub(crate) use install::RELEASE;
 pub(crate) use lives::Life;
 pub(crate) use look::{Running, address};
-pub(crate) use scene::{Scene, on_the_cluster};
+pub(crate) use scene::{Scene, beside_all_others, beside_others, on_the_cluster};
 
 /// Long enough for what takes a moment, on a busy machine.
 pub(crate) const SOON: Duration = Duration::from_mins(1);

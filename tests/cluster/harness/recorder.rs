@@ -16,9 +16,12 @@ use super::engine::{CONTAINER, Engine, Inspected, SERVICE, TASK_UID};
 use super::http::{self, encode};
 use super::lives::{Book, Life};
 use super::now;
+use super::turns::Company;
 
 /// Between two lists of an engine.
 const LOOK: Duration = Duration::from_millis(300);
+/// The same where several recorders look at once: lists only fill what events have missed.
+const LOOK_BESIDE_OTHERS: Duration = Duration::from_secs(1);
 
 /// Follows all engines from its start to its end.
 pub(crate) struct Recorder {
@@ -29,12 +32,16 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     /// Begins to write.
-    pub(crate) fn start(engines: &[Engine]) -> Self {
+    pub(crate) fn start(engines: &[Engine], company: Company) -> Self {
+        let pause = match company {
+            Company::Alone => LOOK,
+            Company::Others => LOOK_BESIDE_OTHERS,
+        };
         let book = Arc::new(Mutex::new(Book::default()));
         let mut followers = JoinSet::new();
         for engine in engines {
             followers.spawn(follow_events(engine.clone(), Arc::clone(&book), now()));
-            followers.spawn(follow_lists(engine.clone(), Arc::clone(&book)));
+            followers.spawn(follow_lists(engine.clone(), Arc::clone(&book), pause));
         }
         Self {
             book,
@@ -159,7 +166,7 @@ fn born(engine: &Engine, name: &str, label: impl Fn(&str) -> String, created: Ti
     }
 }
 
-async fn follow_lists(engine: Engine, book: Arc<Mutex<Book>>) {
+async fn follow_lists(engine: Engine, book: Arc<Mutex<Book>>, pause: Duration) {
     loop {
         let asked = now();
         if let Ok(listed) = engine.list(TASK_UID).await {
@@ -182,7 +189,7 @@ async fn follow_lists(engine: Engine, book: Arc<Mutex<Book>>) {
                 }
             }
         }
-        sleep(LOOK).await;
+        sleep(pause).await;
     }
 }
 

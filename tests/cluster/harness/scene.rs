@@ -15,22 +15,18 @@ use kube::api::{
 };
 use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
-use super::engine::{Engine, TASK_UID};
+use super::engine::{Engine, SERVICE, TASK_UID};
 use super::fixtures::Fixture;
+use super::foreign::{self, Foreign};
 use super::machine::{Machine, kubectl, run};
 use super::recorder::Recorder;
-use super::restore::{self, LABEL, TAINT};
+use super::restore::{LABEL, TAINT};
+use super::turns::{self, Company, Load};
 use super::{SOON, audit};
 
-/// One test of this run at a time has the cluster; a lock on a file lets two runs take turns as well.
-static TURN: Mutex<()> = Mutex::const_new(());
 static NUMBER: AtomicUsize = AtomicUsize::new(0);
-
-/// Name of the container on each engine that is none of the product's business.
-const FOREIGN: &str = "somebody-elses";
 
 /// A test's world.
 pub(crate) struct Scene {
@@ -38,32 +34,44 @@ pub(crate) struct Scene {
     pub(crate) kube: Client,
     pub(crate) namespace: String,
     pub(crate) recorder: Recorder,
+    company: Company,
 }
 
-/// Runs a test in a namespace of its own, named after `name`.
+/// Runs a test that has the whole cluster for itself, in a namespace named after `name`: one that breaks parts of it, or that
+/// looks at all of it.
 ///
 /// # Panics
 /// When the test does, or the recorder saw a rule broken; all that helps to see why is printed first.
 pub(crate) async fn on_the_cluster(name: &str, test: impl AsyncFnOnce(&Scene)) {
-    let _turn = TURN.lock().await;
-    let machine = Machine::find();
-    let _lock = machine.lock().await;
+    let _turn = turns::alone().await;
+    perform(name, Company::Alone, test).await;
+}
+
+/// Runs a test beside others: one that minds only its own namespace, and whatever the others do to a controller.
+///
+/// # Panics
+/// As [`on_the_cluster`].
+pub(crate) async fn beside_others(name: &str, test: impl AsyncFnOnce(&Scene)) {
+    let _turn = turns::beside(Load::Working).await;
+    perform(name, Company::Others, test).await;
+}
+
+/// The same for a test that takes minutes and mostly waits.
+///
+/// # Panics
+/// As [`on_the_cluster`].
+pub(crate) async fn beside_all_others(name: &str, test: impl AsyncFnOnce(&Scene)) {
+    let _turn = turns::beside(Load::Waiting).await;
+    perform(name, Company::Others, test).await;
+}
+
+async fn perform(name: &str, company: Company, test: impl AsyncFnOnce(&Scene)) {
     let begun = Instant::now();
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let kube = Client::try_default()
-        .await
-        .expect("KUBECONFIG leads to a cluster");
-    let recorder = Recorder::start(&machine.engines());
-    let namespace = format!("{name}-{}-{number}", std::process::id());
-    let scene = Scene {
-        machine,
-        kube,
-        namespace,
-        recorder,
-    };
+    let scene = Scene::new(name, company).await;
     let outcome = AssertUnwindSafe(play(&scene, test)).catch_unwind().await;
     let took = begun.elapsed().as_secs();
     if let Err(panic) = outcome {
+        turns::spoilt();
         eprintln!("---- {name} failed after {took} s; the cluster at that moment:");
         scene.dump().await;
         std::panic::resume_unwind(panic);
@@ -72,11 +80,8 @@ pub(crate) async fn on_the_cluster(name: &str, test: impl AsyncFnOnce(&Scene)) {
 }
 
 async fn play(scene: &Scene, test: impl AsyncFnOnce(&Scene)) {
-    let begun = Instant::now();
-    restore::restore(scene).await;
-    eprint!("restored in {} s ", begun.elapsed().as_secs());
     scene.make_namespace(&scene.namespace).await;
-    let foreign = scene.place_foreign_containers().await;
+    let foreign = foreign::seen(&scene.machine).await;
     test(scene).await;
     scene.leave(foreign).await;
     let violations = scene.recorder.violations();
@@ -84,6 +89,24 @@ async fn play(scene: &Scene, test: impl AsyncFnOnce(&Scene)) {
 }
 
 impl Scene {
+    /// A world in which nothing has happened yet.
+    pub(super) async fn new(name: &str, company: Company) -> Self {
+        let machine = Machine::find();
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let kube = Client::try_default()
+            .await
+            .expect("KUBECONFIG leads to a cluster");
+        let recorder = Recorder::start(&machine.engines(), company);
+        let namespace = format!("{name}-{}-{number}", std::process::id());
+        Self {
+            machine,
+            kube,
+            namespace,
+            recorder,
+            company,
+        }
+    }
+
     /// `namespace/service`, as the recorder calls it.
     pub(crate) fn key(&self, service: &str) -> String {
         format!("{}/{service}", self.namespace)
@@ -172,13 +195,17 @@ impl Scene {
         }
     }
 
-    /// Waits until nobody of ours has written anything but Leases for this long.
+    /// Waits until nobody of ours has written anything but Leases for this long; of what is in a namespace, only the test's own
+    /// counts where it is not alone.
     pub(crate) async fn quiet(&self, time: Duration) {
         self.eventually("the end of the writes", SOON, async || {
             let mark = self.mark();
             sleep(time).await;
             let mut writes = mark.since();
             writes.retain(|write| write.is_ours() && write.resource != "leases");
+            if self.company == Company::Others {
+                writes.retain(|write| write.object.starts_with(&self.namespace));
+            }
             if writes.is_empty() {
                 Ok(())
             } else {
@@ -248,28 +275,8 @@ impl Scene {
             .expect();
     }
 
-    /// On every engine, one; its start tells later whether somebody touched it.
-    async fn place_foreign_containers(&self) -> Vec<(Engine, String)> {
-        let mut placed = Vec::new();
-        for engine in self.machine.engines() {
-            let found = engine.inspect(FOREIGN).await.unwrap();
-            if found.as_ref().is_none_or(|found| !found.running) {
-                if found.is_some() {
-                    engine.remove(FOREIGN).await;
-                }
-                engine.run(FOREIGN).await;
-            }
-            let inspected = engine.inspect(FOREIGN).await.unwrap().unwrap();
-            placed.push((
-                engine,
-                format!("{:?}", (inspected.created, inspected.started)),
-            ));
-        }
-        placed
-    }
-
     /// The end of every test: nothing of it is left on any engine, and nothing of others' is missing.
-    async fn leave(&self, foreign: Vec<(Engine, String)>) {
+    async fn leave(&self, foreign: Vec<Foreign>) {
         let api: Api<Namespace> = Api::all(self.kube.clone());
         api.delete(&self.namespace, &DeleteParams::default())
             .await
@@ -293,20 +300,15 @@ impl Scene {
             },
         )
         .await;
-        for (engine, born) in foreign {
-            let left = engine.list(TASK_UID).await.unwrap();
+        for engine in self.machine.engines() {
+            let mut left = engine.list(TASK_UID).await.unwrap();
+            if self.company == Company::Others {
+                left.retain(|container| container.label(SERVICE).starts_with(&self.namespace));
+            }
             assert!(left.is_empty(), "containers without a task: {left:?}");
-            let found = engine.inspect(FOREIGN).await.unwrap();
-            let found =
-                found.unwrap_or_else(|| panic!("{}: a foreign container is gone", engine.node));
-            // A power-off or a killed engine ends it; starting it again, or removing it, would be the product's doing.
-            assert_eq!(
-                format!("{:?}", (found.created, found.started)),
-                born,
-                "{}",
-                engine.node
-            );
         }
+        // A power-off or a killed engine ends it; starting it again, or removing it, would be the product's doing.
+        assert_eq!(foreign::seen(&self.machine).await, foreign);
     }
 
     /// What a person would look at first.
