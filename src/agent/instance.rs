@@ -22,6 +22,7 @@ use crate::api::container_instance::{
     ContainerInstance, EngineReport, InstanceReport, InstanceResources,
 };
 use crate::api::names;
+use crate::domain::definition::SWAP_LIMIT;
 use crate::domain::resources::{CPU_UNITS_PER_CORE, Capacity};
 use crate::platform::clock::Clock;
 use crate::platform::watching;
@@ -136,6 +137,14 @@ fn attributes(info: &EngineInfo, privileged: bool) -> Map<Str<128>, 128> {
     able("ecs.capability.container-health-check".into());
     if privileged {
         able("com.amazonaws.ecs.capability.privileged-container".into());
+    }
+    for module in ["apparmor", "selinux"] {
+        if info.security_options.iter().any(|option| option == module) {
+            able(format!("com.amazonaws.ecs.capability.{module}"));
+        }
+    }
+    if info.swap_limit {
+        able(SWAP_LIMIT.into());
     }
     attributes.into()
 }

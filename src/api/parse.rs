@@ -1,6 +1,7 @@
 //! From what people wrote to what can be relied on: specs become domain types once, here.
 
 mod placement;
+mod settings;
 
 use std::time::Duration;
 
@@ -10,7 +11,9 @@ use super::bounded::{List, Str};
 use super::task_definition::TaskDefinitionSpec;
 use super::{overrides, shapes};
 use crate::domain::definition::rules::{self, Problem};
-use crate::domain::definition::{Container, HealthCheck, NetworkMode, PortMapping, TaskDefinition};
+use crate::domain::definition::{
+    Architecture, Container, HealthCheck, NetworkMode, PortMapping, TaskDefinition,
+};
 use crate::domain::fields::{self, Body};
 use crate::domain::resources::Protocol;
 
@@ -72,6 +75,7 @@ pub fn task_definition(
         },
         cpu,
         memory,
+        architecture: architecture(spec),
         containers: spec.container_definitions.iter().map(container).collect(),
         placement_constraints,
     };
@@ -159,6 +163,14 @@ fn quantity(text: &str, unit: &str, factor: f64) -> Option<u32> {
         .then_some(value.round() as u32)
 }
 
+fn architecture(spec: &TaskDefinitionSpec) -> Option<Architecture> {
+    let platform = spec.runtime_platform.as_ref()?;
+    Some(match platform.cpu_architecture? {
+        shapes::CpuArchitecture::X8664 => Architecture::X8664,
+        shapes::CpuArchitecture::Arm64 => Architecture::Arm64,
+    })
+}
+
 fn container(spec: &shapes::ContainerDefinition) -> Container {
     let words = |list: &[Str<16384>]| list.iter().map(ToString::to_string).collect();
     Container {
@@ -224,6 +236,8 @@ fn container(spec: &shapes::ContainerDefinition) -> Container {
             .collect(),
         stop_timeout: seconds(spec.stop_timeout),
         privileged: spec.privileged.unwrap_or(false),
+        settings: settings::settings(spec),
+        links: settings::links(spec),
     }
 }
 

@@ -1,6 +1,8 @@
 //! What a task may ask of its engine. One pure function, asked by the controller before it places and by the
 //! agent before it creates: neither trusts that the other did.
 
+mod settings;
+
 use super::definition::rules::Problem;
 use super::definition::{NetworkMode, TaskDefinition};
 
@@ -37,6 +39,9 @@ pub fn admit(definition: &TaskDefinition, profile: Profile) -> Vec<Problem> {
         let at = |field: &str| format!("containerDefinitions[{}].{field}", container.name);
         if container.privileged {
             deny(at("privileged"), "a privileged container");
+        }
+        for (field, what) in settings::denied(container) {
+            deny(at(field), &what);
         }
         if let Some(port) = container
             .port_mappings

@@ -87,6 +87,7 @@ impl Fake {
             architecture: "x86_64".to_owned(),
             pids: Some(32_768),
             cgroup_version: Some("2".to_owned()),
+            ..EngineInfo::default()
         };
         let state = State {
             model,

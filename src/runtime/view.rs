@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::Labels;
 use crate::domain::definition::HealthCheck;
+use crate::domain::definition::settings::{Link, Settings};
 use crate::domain::resources::{PIDS_PER_CONTAINER, Protocol};
 use crate::domain::task::Health;
 
@@ -52,6 +53,10 @@ pub struct ContainerSpec {
     pub health_check: Option<HealthCheck>,
     /// All the powers of the host.
     pub privileged: bool,
+    /// What the engine carries out as it stands; its name resolution is in `dns`.
+    pub settings: Settings,
+    /// Containers, by their names in the engine, that this one reaches by name.
+    pub links: Vec<Link>,
 }
 
 impl ContainerSpec {
@@ -273,6 +278,10 @@ pub struct EngineInfo {
     pub pids: Option<u32>,
     /// `1` or `2`.
     pub cgroup_version: Option<String>,
+    /// Whether containers' swap can be bounded.
+    pub swap_limit: bool,
+    /// Such as `apparmor`, `seccomp` and `selinux`.
+    pub security_options: Vec<String>,
 }
 
 /// An image that the engine has.

@@ -58,8 +58,8 @@ async fn a_definition_that_contradicts_itself_is_refused_when_it_is_applied() {
         let mut other = web();
         other.definition["family"] = json!("shop");
         no_definition(scene, other, &["family must equal metadata.name"]).await;
-        let unsupported = web().with("systemControls", json!([{"namespace": "net.core.somaxconn", "value": "1"}]));
-        no_definition(scene, unsupported, &["systemControls is not supported yet", "instances"]).await;
+        let unsupported = web().with("credentialSpecs", json!(["arn:aws:s3:::bucket/spec.json"]));
+        no_definition(scene, unsupported, &["credentialSpecs is not supported yet", "Windows"]).await;
         let many: Vec<Value> = (0..11).map(|number| json!({"name": format!("c{number}")})).collect();
         let mut crowd = web();
         crowd.definition["containerDefinitions"] = many.into();

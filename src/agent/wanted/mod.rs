@@ -16,6 +16,7 @@ use crate::api::names;
 use crate::api::parse;
 use crate::api::task::{EcsTask, EcsTaskSpec, TaskExtensions};
 use crate::api::task_definition::TaskDefinitionSpec;
+use crate::domain::definition::settings::{Link, Settings};
 use crate::domain::definition::{Container, NetworkMode, PortMapping, TaskDefinition};
 use crate::domain::events;
 use crate::domain::ids;
@@ -135,6 +136,7 @@ impl Wanted {
                 network_mode: NetworkMode::Bridge,
                 cpu: None,
                 memory: None,
+                architecture: None,
                 containers: Vec::new(),
                 placement_constraints: Vec::new(),
             },
@@ -247,9 +249,11 @@ impl Wanted {
                 NetworkMode::Bridge => Network::Bridge,
                 NetworkMode::Host => Network::Host,
             },
-            dns: self.dns(rules),
+            dns: self.dns(&container.settings, rules),
             health_check: container.health_check.clone(),
             privileged: container.privileged,
+            settings: container.settings.clone(),
+            links: self.links(container),
             ..ContainerSpec::default()
         }
     }
@@ -303,10 +307,18 @@ impl Wanted {
         }
     }
 
-    /// Names resolve as in a pod of the task's namespace.
-    fn dns(&self, rules: &Rules) -> Dns {
-        if rules.dns_servers.is_empty() {
-            return Dns::default();
+    /// Names resolve as in a pod of the task's namespace, unless the container names servers or domains of its own.
+    fn dns(&self, settings: &Settings, rules: &Rules) -> Dns {
+        let own = |servers: &[String]| Dns {
+            servers: servers.to_vec(),
+            search: settings.dns_search_domains.clone(),
+            options: Vec::new(),
+        };
+        if !settings.dns_servers.is_empty() || rules.dns_servers.is_empty() {
+            return own(&settings.dns_servers);
+        }
+        if !settings.dns_search_domains.is_empty() {
+            return own(&rules.dns_servers);
         }
         let domain = &rules.dns_domain;
         Dns {
@@ -318,6 +330,17 @@ impl Wanted {
             ],
             options: vec!["ndots:5".to_owned()],
         }
+    }
+
+    /// The containers that `container` is linked to, by their names in the engine.
+    fn links(&self, container: &Container) -> Vec<Link> {
+        let links = container.links.iter();
+        links
+            .map(|link| Link {
+                container: self.engine_name(&link.container),
+                alias: link.alias.clone(),
+            })
+            .collect()
     }
 }
 

@@ -3,17 +3,23 @@
 //! [`TaskDefinition`] holds only what this release carries out; [`rules`] says what is wrong with one.
 
 pub mod rules;
+pub mod settings;
 #[cfg(any(test, feature = "testing"))]
 pub mod tests_support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use settings::{Link, Settings};
+
 use super::placement::Constraint;
 use super::resources::{Demand, HostPort, PIDS_PER_CONTAINER, Protocol};
 
 /// Seconds between the stop signal and SIGKILL where the container names none (`ECS_CONTAINER_STOP_TIMEOUT`).
 pub const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Attribute of instances whose kernel bounds swap; without it `maxSwap` would be ignored there. ECS has none for it.
+pub const SWAP_LIMIT: &str = "ecs-operator.capability.swap-limit";
 
 /// A registered task definition: what a task runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,10 +32,31 @@ pub struct TaskDefinition {
     pub cpu: Option<u32>,
     /// MiB reserved for the whole task; overrides the sum over the containers.
     pub memory: Option<u32>,
+    /// What the images are built for; any where it is not told.
+    pub architecture: Option<Architecture>,
     /// In the order of the definition.
     pub containers: Vec<Container>,
     /// Rules that each instance must meet that runs a task of the definition; of type `memberOf` only.
     pub placement_constraints: Vec<Constraint>,
+}
+
+/// Processor architectures (ECS API Reference, `RuntimePlatform`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Architecture {
+    /// 64-bit x86.
+    X8664,
+    /// 64-bit ARM.
+    Arm64,
+}
+
+impl Architecture {
+    /// What an instance of it registers, as `name=value`.
+    const fn attribute(self) -> &'static str {
+        match self {
+            Self::X8664 => "ecs.cpu-architecture=x86_64",
+            Self::Arm64 => "ecs.cpu-architecture=arm64",
+        }
+    }
 }
 
 /// Network modes that are carried out.
@@ -79,6 +106,10 @@ pub struct Container {
     pub stop_timeout: Option<Duration>,
     /// All the powers of the host; subject to [`crate::domain::security::admit`].
     pub privileged: bool,
+    /// What the engine carries out as it stands.
+    pub settings: Settings,
+    /// Containers that this one reaches by name; only on the bridge.
+    pub links: Vec<Link>,
 }
 
 /// A port of a container that is reachable at its instance.
@@ -147,7 +178,7 @@ impl TaskDefinition {
     }
 
     /// Attributes that an instance must have to carry the definition out (ECS's `requiresAttributes`), so that agents of
-    /// different versions can serve one cluster.
+    /// different versions can serve one cluster. `name=value` asks for that value.
     pub fn required_attributes(&self) -> BTreeSet<&'static str> {
         let mut required = BTreeSet::new();
         let any = |wanted: fn(&Container) -> bool| self.containers.iter().any(wanted);
@@ -157,6 +188,21 @@ impl TaskDefinition {
         if any(|container| container.privileged) {
             required.insert("com.amazonaws.ecs.capability.privileged-container");
         }
+        let any_option = |kind: &str| {
+            let options = self.containers.iter();
+            let mut options = options.flat_map(|container| &container.settings.security_options);
+            options.any(|option| option.starts_with(kind))
+        };
+        if any_option("apparmor:") {
+            required.insert("com.amazonaws.ecs.capability.apparmor");
+        }
+        if any_option("label:") {
+            required.insert("com.amazonaws.ecs.capability.selinux");
+        }
+        if any(|container| container.settings.maximum_swap.is_some()) {
+            required.insert(SWAP_LIMIT);
+        }
+        required.extend(self.architecture.map(Architecture::attribute));
         required
     }
 

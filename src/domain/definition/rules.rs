@@ -4,6 +4,8 @@
 //! objects that were stored before a rule existed. Sources: ECS API Reference, `ContainerDefinition`; Docker's
 //! own minimum of memory.
 
+mod settings;
+
 use std::collections::BTreeSet;
 
 use super::{Container, NetworkMode, TaskDefinition};
@@ -55,7 +57,8 @@ pub fn problems(definition: &TaskDefinition) -> Vec<Problem> {
                 "stands twice: container names are unique within a task".into(),
             );
         }
-        for (field, message) in memory_problems(definition, container) {
+        let of_memory = memory_problems(definition, container).into_iter();
+        for (field, message) in of_memory.chain(settings::problems(definition, container)) {
             problem(at(field), message);
         }
         for mapping in &container.port_mappings {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::settings::Settings;
 use super::{Container, NetworkMode, TaskDefinition};
 
 /// A bridge-mode definition of `family`.
@@ -11,6 +12,7 @@ pub fn definition(family: &str, containers: impl IntoIterator<Item = Container>)
         network_mode: NetworkMode::Bridge,
         cpu: None,
         memory: None,
+        architecture: None,
         containers: containers.into_iter().collect(),
         placement_constraints: Vec::new(),
     }
@@ -36,5 +38,7 @@ pub fn container(name: &str) -> Container {
         docker_labels: BTreeMap::new(),
         stop_timeout: None,
         privileged: false,
+        settings: Settings::default(),
+        links: Vec::new(),
     }
 }

@@ -6,7 +6,6 @@ const READ_WITH_DEPENDS_ON: &str =
     "it is read only where other containers name this one in dependsOn";
 const READ_WITH_RESTART_POLICY: &str = "it is read only while restartPolicy.enabled is true";
 const READ_BY_SERVICE_CONNECT: &str = "only Service Connect and VPC Lattice read it";
-const FROM_INSTANCE: &str = "set it on the instances";
 const NO_LOG_DRIVER: &str = "the instance's default log driver is used";
 
 pub(super) const TABLE: &[Entry] = &[
@@ -53,9 +52,9 @@ pub(super) const TABLE: &[Entry] = &[
     without_effect("ephemeralStorage", "a task's disk is its instance's"),
     by_value(
         "runtimePlatform.cpuArchitecture",
-        &["X86_64"],
+        &["X86_64", "ARM64"],
         &[],
-        "leave it out and use an image for several architectures",
+        "",
     ),
     by_value(
         "runtimePlatform.operatingSystemFamily",
@@ -134,38 +133,14 @@ pub(super) const TABLE: &[Entry] = &[
         "containerDefinitions[].volumesFrom",
         "keep data outside the task: volumes are not supported yet",
     ),
-    refused(
-        "containerDefinitions[].linuxParameters.capabilities.add",
-        "leave it out: Docker's default set is used",
-    ),
-    refused(
-        "containerDefinitions[].linuxParameters.capabilities.drop",
-        "leave it out: Docker's default set is used",
-    ),
-    refused(
-        "containerDefinitions[].linuxParameters.devices",
-        "leave it out: devices of the instance are not given to tasks",
-    ),
-    refused(
-        "containerDefinitions[].linuxParameters.initProcessEnabled",
-        "put an init process such as tini into the image",
-    ),
-    refused(
-        "containerDefinitions[].linuxParameters.sharedMemorySize",
-        "leave it out: Docker's 64 MiB are used",
-    ),
-    refused(
-        "containerDefinitions[].linuxParameters.tmpfs",
-        "write into the container's own file system",
-    ),
-    refused(
-        "containerDefinitions[].linuxParameters.maxSwap",
-        "leave it out: the instance's setting is used",
-    ),
-    refused(
-        "containerDefinitions[].linuxParameters.swappiness",
-        "leave it out: the instance's setting is used",
-    ),
+    carried_out("containerDefinitions[].linuxParameters.capabilities.add"),
+    carried_out("containerDefinitions[].linuxParameters.capabilities.drop"),
+    carried_out("containerDefinitions[].linuxParameters.devices"),
+    carried_out("containerDefinitions[].linuxParameters.initProcessEnabled"),
+    carried_out("containerDefinitions[].linuxParameters.sharedMemorySize"),
+    carried_out("containerDefinitions[].linuxParameters.tmpfs"),
+    carried_out("containerDefinitions[].linuxParameters.maxSwap"),
+    carried_out("containerDefinitions[].linuxParameters.swappiness"),
     refused(
         "containerDefinitions[].secrets",
         "have the application read its secrets when it starts; never write a secret into environment",
@@ -177,47 +152,20 @@ pub(super) const TABLE: &[Entry] = &[
     without_effect("containerDefinitions[].startTimeout", READ_WITH_DEPENDS_ON),
     carried_out("containerDefinitions[].stopTimeout"),
     carried_out("containerDefinitions[].versionConsistency"),
-    refused(
-        "containerDefinitions[].hostname",
-        "leave it out: Docker's is used",
-    ),
+    carried_out("containerDefinitions[].hostname"),
     carried_out("containerDefinitions[].user"),
     carried_out("containerDefinitions[].workingDirectory"),
-    refused(
-        "containerDefinitions[].disableNetworking",
-        "leave it out and publish no ports",
-    ),
+    carried_out("containerDefinitions[].disableNetworking"),
     carried_out("containerDefinitions[].privileged"),
-    refused(
-        "containerDefinitions[].readonlyRootFilesystem",
-        "run as a user who may not write (user)",
-    ),
-    refused(
-        "containerDefinitions[].dnsServers",
-        "leave it out: the instance's are used",
-    ),
-    refused("containerDefinitions[].dnsSearchDomains", "use full names"),
-    refused(
-        "containerDefinitions[].extraHosts",
-        "use names that DNS knows, or addresses",
-    ),
-    refused(
-        "containerDefinitions[].dockerSecurityOptions",
-        "leave it out: the Docker Engine's defaults are used",
-    ),
-    refused(
-        "containerDefinitions[].interactive",
-        "leave it out: tasks have no standard input",
-    ),
-    refused(
-        "containerDefinitions[].pseudoTerminal",
-        "leave it out: tasks have no terminal",
-    ),
+    carried_out("containerDefinitions[].readonlyRootFilesystem"),
+    carried_out("containerDefinitions[].dnsServers"),
+    carried_out("containerDefinitions[].dnsSearchDomains"),
+    carried_out("containerDefinitions[].extraHosts"),
+    carried_out("containerDefinitions[].dockerSecurityOptions"),
+    carried_out("containerDefinitions[].interactive"),
+    carried_out("containerDefinitions[].pseudoTerminal"),
     carried_out("containerDefinitions[].dockerLabels"),
-    refused(
-        "containerDefinitions[].ulimits",
-        "set default-ulimits in the Docker Engine of the instances",
-    ),
+    carried_out("containerDefinitions[].ulimits"),
     by_value(
         "containerDefinitions[].logConfiguration.logDriver",
         &[],
@@ -233,7 +181,7 @@ pub(super) const TABLE: &[Entry] = &[
         NO_LOG_DRIVER,
     ),
     carried_out("containerDefinitions[].healthCheck"),
-    refused("containerDefinitions[].systemControls", FROM_INSTANCE),
+    carried_out("containerDefinitions[].systemControls"),
     refused(
         "containerDefinitions[].resourceRequirements",
         "accelerators are not given to tasks: leave it out",

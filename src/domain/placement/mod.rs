@@ -49,7 +49,7 @@ impl Rules {
 pub struct Request<'a> {
     /// What the task takes.
     pub demand: &'a Demand,
-    /// Names of attributes that the instance must have.
+    /// Names of attributes that the instance must have, or `name=value`.
     pub attributes: &'a BTreeSet<&'static str>,
     /// The group of the task.
     pub group: &'a Group,

@@ -52,7 +52,13 @@ fn unfit(instance: &Instance, request: &Request<'_>) -> Option<Unsuitable> {
 }
 
 pub(super) fn lacks_attribute(instance: &Instance, needed: &BTreeSet<&'static str>) -> bool {
-    let has = |name: &&str| instance.attributes.contains_key(*name);
+    let has = |wanted: &&str| match wanted.split_once('=') {
+        Some((name, value)) => instance
+            .attributes
+            .get(name)
+            .is_some_and(|has| has == value),
+        None => instance.attributes.contains_key(*wanted),
+    };
     !needed.iter().all(has)
 }
 

@@ -5,6 +5,8 @@
 //! own (Docker's socket answers a ping in 0.7 ms), so a restarted engine needs no reconnecting.
 
 mod http;
+mod info;
+mod settings;
 mod wire;
 
 use std::path::PathBuf;
@@ -88,10 +90,10 @@ impl Docker {
             .json(Request::get("/version".to_owned()), INSPECT)
             .await?;
         if let Ok(mut ours) = self.version.write() {
-            *ours = wire::api_version(&version, API_VERSION);
+            *ours = info::api_version(&version, API_VERSION);
         }
-        let info = self.json(Request::get(self.path("/info")), LIST).await?;
-        let mut info = wire::engine_info(&version, &info);
+        let described = self.json(Request::get(self.path("/info")), LIST).await?;
+        let mut info = info::engine_info(&version, &described);
         info.boot_id = kernel("/proc/sys/kernel/random/boot_id").await;
         info.pids = kernel("/proc/sys/kernel/pid_max")
             .await

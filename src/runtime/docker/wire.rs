@@ -12,8 +12,8 @@ use crate::domain::resources::Protocol;
 use crate::domain::task::Health;
 use crate::runtime::reference::digest_of;
 use crate::runtime::{
-    Activity, ContainerSpec, ContainerState, ContainerSummary, ContainerView, EngineInfo, Error,
-    Hint, Image, Labels, Network, PublishedPort, PullProgress,
+    Activity, ContainerSpec, ContainerState, ContainerSummary, ContainerView, Error, Hint, Image,
+    Labels, Network, PublishedPort, PullProgress,
 };
 
 const MIB: u64 = 1024 * 1024;
@@ -79,6 +79,7 @@ pub(super) fn create_body(spec: &ContainerSpec) -> Value {
             .filter_map(|(name, value)| Some((name.to_owned(), value?)));
         fields.extend(given);
     }
+    super::settings::add(&mut body, spec);
     body
 }
 
@@ -289,44 +290,6 @@ pub(super) fn summaries(body: Value) -> Result<Vec<ContainerSummary>, serde_json
             created_at: Timestamp::from_second(line.created).unwrap_or_default(),
         })
         .collect())
-}
-
-/// Answers of version and info.
-pub(super) fn engine_info(version: &Value, info: &Value) -> EngineInfo {
-    EngineInfo {
-        id: text(info, "ID"),
-        boot_id: None,
-        version: text(version, "Version"),
-        api_version: text(version, "ApiVersion"),
-        cpus: info
-            .get("NCPU")
-            .and_then(Value::as_u64)
-            .and_then(|n| u32::try_from(n).ok())
-            .unwrap_or(0),
-        memory: info.get("MemTotal").and_then(Value::as_u64).unwrap_or(0),
-        os_type: text(info, "OSType"),
-        operating_system: text(info, "OperatingSystem"),
-        architecture: text(info, "Architecture"),
-        pids: None,
-        cgroup_version: info
-            .get("CgroupVersion")
-            .and_then(Value::as_str)
-            .map(str::to_owned),
-    }
-}
-
-/// The version to put into paths: `ours`, or the engine's oldest where it has left ours behind.
-pub(super) fn api_version(version: &Value, ours: &str) -> String {
-    let number = |text: &str| -> Option<(u32, u32)> {
-        let (major, minor) = text.split_once('.')?;
-        Some((major.parse().ok()?, minor.parse().ok()?))
-    };
-    let oldest = text(version, "MinAPIVersion");
-    if number(&oldest) > number(ours) {
-        oldest
-    } else {
-        ours.to_owned()
-    }
 }
 
 /// Answer of an image inspect that asked for `reference`.

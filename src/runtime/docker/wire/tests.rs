@@ -102,13 +102,6 @@ fn an_image_without_tag_is_pulled_as_latest_only() {
 }
 
 #[test]
-fn an_engine_that_left_our_version_behind_is_spoken_to_in_its_oldest() {
-    let engine = |oldest: &str| json!({"ApiVersion": "1.56", "MinAPIVersion": oldest});
-    assert_eq!(api_version(&engine("1.12"), "1.41"), "1.41");
-    assert_eq!(api_version(&engine("1.44"), "1.41"), "1.44");
-}
-
-#[test]
 fn health_events_are_hints_and_the_execs_behind_them_are_not() {
     let event = |action: &str| json!({"Action": action, "Actor": {"Attributes": {"name": "a"}}});
     assert_eq!(
@@ -117,4 +110,25 @@ fn health_events_are_hints_and_the_execs_behind_them_are_not() {
     );
     assert_eq!(hint(&event("exec_create: /bin/true")), None);
     assert_eq!(hint(&event("die")).unwrap().activity, Activity::Ended);
+}
+
+#[test]
+fn swap_is_counted_with_memory_and_only_what_is_set_is_sent() {
+    let mut spec = ContainerSpec {
+        memory: Some(64),
+        ..ContainerSpec::default()
+    };
+    let host = |spec: &ContainerSpec| create_body(spec)["HostConfig"].clone();
+    for field in ["MemorySwap", "MemorySwappiness", "ShmSize", "Init"] {
+        assert_eq!(host(&spec).get(field), None, "{field} is the engine's own");
+    }
+    spec.settings.maximum_swap = Some(0);
+    spec.settings.swappiness = Some(0);
+    assert_eq!(host(&spec)["MemorySwap"], 64 * MIB);
+    assert_eq!(host(&spec)["MemorySwappiness"], 0);
+    spec.settings.security_options = vec!["label:type:container_t".into()];
+    assert_eq!(
+        host(&spec)["SecurityOpt"],
+        json!(["label=type:container_t"])
+    );
 }

@@ -1,0 +1,70 @@
+//! What an engine says of itself.
+
+use serde_json::Value;
+
+use super::wire::text;
+use crate::runtime::EngineInfo;
+
+/// Answers of version and info.
+pub(super) fn engine_info(version: &Value, info: &Value) -> EngineInfo {
+    EngineInfo {
+        id: text(info, "ID"),
+        boot_id: None,
+        version: text(version, "Version"),
+        api_version: text(version, "ApiVersion"),
+        cpus: info
+            .get("NCPU")
+            .and_then(Value::as_u64)
+            .and_then(|n| u32::try_from(n).ok())
+            .unwrap_or(0),
+        memory: info.get("MemTotal").and_then(Value::as_u64).unwrap_or(0),
+        os_type: text(info, "OSType"),
+        operating_system: text(info, "OperatingSystem"),
+        architecture: text(info, "Architecture"),
+        pids: None,
+        cgroup_version: info
+            .get("CgroupVersion")
+            .and_then(Value::as_str)
+            .map(str::to_owned),
+        swap_limit: info.get("SwapLimit").and_then(Value::as_bool) == Some(true),
+        security_options: security_options(info),
+    }
+}
+
+/// `name=seccomp,profile=default` is `seccomp`.
+fn security_options(info: &Value) -> Vec<String> {
+    let options = info.get("SecurityOptions").and_then(Value::as_array);
+    let options = options.into_iter().flatten().filter_map(Value::as_str);
+    options
+        .filter_map(|option| option.split(',').next()?.strip_prefix("name="))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The version to put into paths: `ours`, or the engine's oldest where it has left ours behind.
+pub(super) fn api_version(version: &Value, ours: &str) -> String {
+    let number = |text: &str| -> Option<(u32, u32)> {
+        let (major, minor) = text.split_once('.')?;
+        Some((major.parse().ok()?, minor.parse().ok()?))
+    };
+    let oldest = text(version, "MinAPIVersion");
+    if number(&oldest) > number(ours) {
+        oldest
+    } else {
+        ours.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_engine_that_left_our_version_behind_is_spoken_to_in_its_oldest() {
+        let engine = |oldest: &str| json!({"ApiVersion": "1.56", "MinAPIVersion": oldest});
+        assert_eq!(api_version(&engine("1.12"), "1.41"), "1.41");
+        assert_eq!(api_version(&engine("1.44"), "1.41"), "1.44");
+    }
+}
