@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::step::{self, Containers, Keep, Known, Order, Outcome, Seen, TaskReport};
+use super::step::{
+    self, Containers, Keep, Known, Order, Outcome, Seen, TaskReport, VolumeOrder, VolumeOutcome,
+    Volumes,
+};
 use super::wanted::Wanted;
 use crate::domain::task::{Stop, TaskState};
-use crate::runtime::{ContainerSummary, Hint};
+use crate::runtime::{ContainerSummary, Hint, VolumeView};
 
 /// Containers of one task in a list, by name in the definition.
 pub type Listed<'a> = BTreeMap<&'a str, &'a ContainerSummary>;
@@ -18,6 +21,7 @@ pub type Listed<'a> = BTreeMap<&'a str, &'a ContainerSummary>;
 pub struct Task {
     wanted: Wanted,
     containers: Containers,
+    volumes: Volumes,
     report: TaskReport,
     keep: Keep,
 }
@@ -29,6 +33,7 @@ impl Task {
         let mut task = Self {
             wanted,
             containers: Containers::new(),
+            volumes: Volumes::default(),
             report: reported,
             keep: Keep::Ended,
         };
@@ -110,7 +115,14 @@ impl Task {
 
     /// Decides the next calls. They count as under way from now on.
     pub fn step(&mut self, now: Timestamp) -> Vec<Order> {
-        let step = step::step(&self.wanted, &self.containers, &self.report, self.keep, now);
+        let step = step::step(
+            &self.wanted,
+            &self.containers,
+            &self.volumes,
+            &self.report,
+            self.keep,
+            now,
+        );
         self.report = step.report;
         for order in &step.orders {
             if let Some(known) = self.containers.get_mut(&order.container) {
@@ -118,6 +130,42 @@ impl Task {
             }
         }
         step.orders
+    }
+
+    /// Decides the next calls for its volumes, after [`Task::step`]. They count as under way from now on.
+    pub fn volume_orders(&mut self, now: Timestamp) -> Vec<VolumeOrder> {
+        let orders =
+            self.volumes
+                .orders(&self.wanted, &self.containers, &self.report, self.keep, now);
+        for order in &orders {
+            self.volumes.begin(order);
+        }
+        orders
+    }
+
+    /// Takes in what a call for a volume came to; `change` numbers it.
+    pub fn volume_done(
+        &mut self,
+        volume: &str,
+        engine_name: &str,
+        outcome: VolumeOutcome,
+        change: u64,
+        now: Timestamp,
+    ) {
+        let wanted = &self.wanted;
+        self.volumes
+            .done(volume, engine_name, outcome, wanted, change, now);
+    }
+
+    /// Takes in its volumes of a list that began when `began` was the number of the newest change.
+    pub fn volumes_listed(&mut self, listed: &BTreeMap<&str, &VolumeView>, began: u64) {
+        self.volumes.listed(listed, &self.wanted, began);
+    }
+
+    /// Whether no volume of its own is left, as far as anybody knows.
+    #[must_use]
+    pub fn volumes_are_gone(&self) -> bool {
+        self.volumes.are_gone(&self.wanted)
     }
 
     /// Takes in what a call came to; `change` numbers it.
@@ -144,6 +192,7 @@ impl Task {
             .filter(|known| known.doing.is_none());
         waiting
             .filter_map(|known| known.retry_at)
+            .chain(self.volumes.retries())
             .filter(|at| *at > now)
             .min()
     }
@@ -154,6 +203,7 @@ impl Task {
         self.containers
             .values()
             .any(|known| known.doing.is_none() && known.retry_at.is_some())
+            || self.volumes.retries().next().is_some()
     }
 
     /// Every container of the definition and of the list has an entry.

@@ -31,6 +31,9 @@ pub const TASK_UID_DOCKER_LABEL: &str = "ecs-operator.io/task-uid";
 /// Docker label of our containers: name of the container in its definition.
 pub const CONTAINER_DOCKER_LABEL: &str = "ecs-operator.io/container";
 
+/// Docker label of the volumes that go with a task: name of the volume in its definition.
+pub const VOLUME_DOCKER_LABEL: &str = "ecs-operator.io/volume";
+
 /// Name of the Lease that an instance's agent renews.
 pub fn instance_lease(instance: &str) -> String {
     format!("instance-{instance}")

@@ -2,6 +2,7 @@
 
 mod placement;
 mod settings;
+mod volumes;
 
 use std::time::Duration;
 
@@ -77,6 +78,7 @@ pub fn task_definition(
         memory,
         architecture: architecture(spec),
         containers: spec.container_definitions.iter().map(container).collect(),
+        volumes: volumes::volumes(spec, &mut problems),
         placement_constraints,
     };
     problems.extend(rules::problems(&definition));
@@ -238,6 +240,8 @@ fn container(spec: &shapes::ContainerDefinition) -> Container {
         privileged: spec.privileged.unwrap_or(false),
         settings: settings::settings(spec),
         links: settings::links(spec),
+        mount_points: volumes::mount_points(spec),
+        volumes_from: volumes::volumes_from(spec),
     }
 }
 

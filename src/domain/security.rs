@@ -2,6 +2,7 @@
 //! agent before it creates: neither trusts that the other did.
 
 mod settings;
+mod volumes;
 
 use super::definition::rules::Problem;
 use super::definition::{NetworkMode, TaskDefinition};
@@ -55,33 +56,37 @@ pub fn admit(definition: &TaskDefinition, profile: Profile) -> Vec<Problem> {
             );
         }
     }
+    for (field, what) in volumes::denied(definition) {
+        deny(field, &what);
+    }
     if definition.network_mode == NetworkMode::Host {
         deny("networkMode".into(), "the network of the host");
     }
     denied
 }
 
-/// Labels by which agents know their own containers are nobody's to set, whatever the profile.
+/// Labels by which agents know what is their own are nobody's to set, whatever the profile.
 fn reserved_labels(definition: &TaskDefinition) -> Vec<Problem> {
+    let containers = definition.containers.iter().map(|container| {
+        let field = format!("containerDefinitions[{}].dockerLabels", container.name);
+        (field, &container.docker_labels)
+    });
+    let volumes = definition.volumes.iter().filter_map(|volume| {
+        let field = format!("volumes[{}].dockerVolumeConfiguration.labels", volume.name);
+        Some((field, &definition.docker_volume(&volume.name)?.labels))
+    });
     let reserved = |label: &&String| {
-        RESERVED_LABEL_PREFIXES
-            .iter()
-            .any(|prefix| label.starts_with(prefix))
+        let mut prefixes = RESERVED_LABEL_PREFIXES.iter();
+        prefixes.any(|prefix| label.starts_with(prefix))
     };
-    definition
-        .containers
-        .iter()
-        .flat_map(|container| {
-            container
-                .docker_labels
-                .keys()
-                .filter(reserved)
-                .map(|label| Problem {
-                    field: format!("containerDefinitions[{}].dockerLabels", container.name),
-                    message: format!("{label} is written by the agent alone: use another name"),
-                })
-        })
-        .collect()
+    let mut found = Vec::new();
+    for (field, labels) in containers.chain(volumes) {
+        found.extend(labels.keys().filter(reserved).map(|label| Problem {
+            field: field.clone(),
+            message: format!("{label} is written by the agent alone: use another name"),
+        }));
+    }
+    found
 }
 
 #[cfg(test)]

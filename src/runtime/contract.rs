@@ -2,6 +2,8 @@
 //!
 //! The image must run for ever and obey the stop signal.
 
+mod volumes;
+
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -136,6 +138,7 @@ async fn checks(engine: &dyn Engine, spec: &ContainerSpec, labels: &Labels) -> R
         format!("start of nothing: {refused:?}")
     })?;
     drop(events);
+    volumes::suite(engine, spec, labels).await?;
     hints(engine, spec, labels).await
 }
 

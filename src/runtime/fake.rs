@@ -10,7 +10,7 @@ use tokio::sync::broadcast;
 use super::model::ModelEngine;
 use super::{
     Answer, ContainerSpec, ContainerSummary, ContainerView, Created, Engine, EngineInfo, Error,
-    Hint, Image, Labels, PullProgress,
+    Hint, Image, Labels, PullProgress, VolumeSpec, VolumeView,
 };
 
 /// Hints that wait for a slow listener; more are lost, as Docker loses them.
@@ -33,6 +33,10 @@ pub enum Call {
     Remove,
     /// `pull`
     Pull,
+    /// `create_volume`
+    CreateVolume,
+    /// `remove_volume`
+    RemoveVolume,
 }
 
 /// What goes wrong with a call.
@@ -250,6 +254,28 @@ impl Engine for Fake {
 
     fn image<'a>(&'a self, image: &'a str) -> Answer<'a, Option<Image>> {
         async move { self.check().map(|()| self.lock().model.image(image)) }.boxed()
+    }
+
+    fn create_volume<'a>(&'a self, spec: &'a VolumeSpec) -> Answer<'a, VolumeView> {
+        self.call(Call::CreateVolume, |model, _| Ok(model.create_volume(spec)))
+            .boxed()
+    }
+
+    fn volume<'a>(&'a self, name: &'a str) -> Answer<'a, Option<VolumeView>> {
+        async move { self.check().map(|()| self.lock().model.volume(name)) }.boxed()
+    }
+
+    fn list_volumes<'a>(&'a self, labels: &'a Labels) -> Answer<'a, Vec<VolumeView>> {
+        async move {
+            self.check()
+                .map(|()| self.lock().model.list_volumes(labels))
+        }
+        .boxed()
+    }
+
+    fn remove_volume<'a>(&'a self, name: &'a str) -> Answer<'a, ()> {
+        self.call(Call::RemoveVolume, |model, _| model.remove_volume(name))
+            .boxed()
     }
 
     fn events<'a>(&'a self, _labels: &'a Labels) -> BoxStream<'a, Result<Hint, Error>> {

@@ -12,6 +12,7 @@ pub mod fake;
 pub mod model;
 mod reference;
 mod view;
+mod volume;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,6 +24,8 @@ pub use view::{
     Activity, ContainerSpec, ContainerState, ContainerSummary, ContainerView, Created, Dns,
     EngineInfo, Hint, Image, Network, Pids, Publish, PublishedPort, PullProgress,
 };
+
+pub use volume::{Mount, VolumeSpec, VolumeView};
 
 /// Labels of a container, or those that a container must have.
 pub type Labels = BTreeMap<String, String>;
@@ -67,6 +70,18 @@ pub trait Engine: Send + Sync {
 
     /// The image of this name that the engine has, if it has one.
     fn image<'a>(&'a self, image: &'a str) -> Answer<'a, Option<Image>>;
+
+    /// Creates a volume, or shows the one that has its name: look at the labels before taking it for one's own.
+    fn create_volume<'a>(&'a self, spec: &'a VolumeSpec) -> Answer<'a, VolumeView>;
+
+    /// The volume of this name, if there is one.
+    fn volume<'a>(&'a self, name: &'a str) -> Answer<'a, Option<VolumeView>>;
+
+    /// All volumes that carry `labels`.
+    fn list_volumes<'a>(&'a self, labels: &'a Labels) -> Answer<'a, Vec<VolumeView>>;
+
+    /// Removes a volume that no container has.
+    fn remove_volume<'a>(&'a self, name: &'a str) -> Answer<'a, ()>;
 
     /// What happens to containers that carry `labels`, from now on. Hints only: some get lost, so list as well.
     fn events<'a>(&'a self, labels: &'a Labels) -> BoxStream<'a, Result<Hint, Error>>;

@@ -4,6 +4,7 @@
 //! around it. It remembers every deed, so that tests can ask what really happened rather than what was reported.
 
 mod program;
+mod volumes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Activity, ContainerSpec, ContainerState, ContainerSummary, ContainerView, Created, Error, Hint,
-    Image, Labels, Network, PublishedPort, reference,
+    Image, Labels, Network, PublishedPort, VolumeView, reference,
 };
 pub use program::{Deed, Program};
 
@@ -26,6 +27,7 @@ pub struct ModelEngine {
     registry: BTreeMap<String, Image>,
     programs: BTreeMap<String, Program>,
     containers: BTreeMap<String, Container>,
+    volumes: BTreeMap<String, VolumeView>,
     hints: Vec<Hint>,
     deeds: Vec<(String, Deed)>,
     ids: u64,
@@ -195,6 +197,9 @@ impl ModelEngine {
                 message: format!("No such image: {}", spec.image),
             });
         };
+        if let Some(error) = self.missing_volume(spec) {
+            return Err(error);
+        }
         self.ids += 1;
         let id = format!("{:064x}", self.ids);
         let view = ContainerView {

@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::Labels;
+use super::{Labels, Mount};
 use crate::domain::definition::HealthCheck;
 use crate::domain::definition::settings::{Link, Settings};
+use crate::domain::definition::volumes::VolumesFrom;
 use crate::domain::resources::{PIDS_PER_CONTAINER, Protocol};
 use crate::domain::task::Health;
 
@@ -57,6 +58,10 @@ pub struct ContainerSpec {
     pub settings: Settings,
     /// Containers, by their names in the engine, that this one reaches by name.
     pub links: Vec<Link>,
+    /// What it has of the instance.
+    pub mounts: Vec<Mount>,
+    /// Containers, by their names in the engine, whose mounts it has too.
+    pub volumes_from: Vec<VolumesFrom>,
 }
 
 impl ContainerSpec {

@@ -17,6 +17,7 @@ mod entry;
 mod lanes;
 mod observe;
 mod perform;
+mod volumes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -32,13 +33,13 @@ use tracing::{info, warn};
 use super::engine::EngineState;
 use super::instance::{self, Size};
 use super::metrics::Metrics;
-use super::step::Outcome;
+use super::step::{Outcome, VolumeOutcome};
 use super::wanted::{Ledger, Rules};
 use crate::api::names;
 use crate::api::task::EcsTaskStatus;
 use crate::domain::resources::Capacity;
 use crate::platform::clock::Clock;
-use crate::runtime::{ContainerSummary, Engine, Error as EngineError, Hint, Labels};
+use crate::runtime::{ContainerSummary, Engine, Error as EngineError, Hint, Labels, VolumeView};
 use api::{Failure, Found};
 use entry::Entry;
 use lanes::{LIST_INTERVAL, Lanes};
@@ -98,6 +99,16 @@ enum Done {
         began: u64,
         lines: Result<Vec<ContainerSummary>, EngineError>,
     },
+    VolumesListed {
+        began: u64,
+        volumes: Result<Vec<VolumeView>, EngineError>,
+    },
+    Volume {
+        uid: String,
+        volume: String,
+        engine_name: String,
+        outcome: VolumeOutcome,
+    },
     Definition {
         key: (String, String),
         found: Result<Found, Failure>,
@@ -131,6 +142,9 @@ pub(super) struct Driver {
     lines: Vec<ContainerSummary>,
     listed: bool,
     listing: bool,
+    /// The newest list of volumes.
+    volumes: Vec<VolumeView>,
+    listing_volumes: bool,
     list_at: Duration,
     /// Tasks that the list under way has brought; `None` between lists.
     fresh: Option<BTreeSet<String>>,
@@ -182,6 +196,8 @@ pub async fn run(
         lines: Vec::new(),
         listed: false,
         listing: false,
+        volumes: Vec::new(),
+        listing_volumes: false,
         list_at: Duration::ZERO,
         fresh: None,
         synced: false,
@@ -316,6 +332,7 @@ impl Driver {
     /// Looks at all containers of this instance.
     fn list(&mut self) {
         self.listing = true;
+        self.list_volumes();
         self.list_at = self.clock.monotonic() + LIST_INTERVAL;
         let engine = self.lanes.engine();
         let labels = self.labels.clone();

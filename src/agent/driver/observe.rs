@@ -9,7 +9,7 @@ use kube::{Resource, ResourceExt};
 use tracing::{debug, info, warn};
 
 use super::api::Failure;
-use super::{Definition, Done, Driver, News};
+use super::{Definition, Done, Driver, News, volumes};
 use crate::agent::task::{Listed, Task};
 use crate::agent::wanted::Wanted;
 use crate::api::names;
@@ -98,6 +98,7 @@ impl Driver {
                 &lines,
             )
         });
+        task.volumes_listed(&volumes::of_task(&self.volumes, uid), self.changes);
         task.discard();
         self.dirty.insert(uid.to_owned());
     }
@@ -135,6 +136,21 @@ impl Driver {
                 }
             }
             Done::Listed { began, lines } => self.listed(began, lines),
+            Done::VolumesListed { began, volumes } => self.volumes_listed(began, volumes),
+            Done::Volume {
+                uid,
+                volume,
+                engine_name,
+                outcome,
+            } => {
+                self.changes += 1;
+                let now = self.clock.now();
+                let entry = self.book.get_mut(&uid);
+                if let Some(task) = entry.and_then(|entry| entry.task.as_mut()) {
+                    task.volume_done(&volume, &engine_name, outcome, self.changes, now);
+                    self.dirty.insert(uid);
+                }
+            }
             Done::Definition { key, found } => {
                 let definition = match found {
                     Ok(found) => Definition::Found(found),
@@ -179,22 +195,21 @@ impl Driver {
         self.suspect();
     }
 
-    /// A container whose task two lists in a row found nowhere in the API is an orphan.
+    /// A container or volume whose task two lists in a row found nowhere in the API is an orphan.
     fn suspect(&mut self) {
         if !self.synced || self.fresh.is_some() {
             return;
         }
-        let uids = self
-            .lines
-            .iter()
-            .filter_map(|line| line.labels.get(names::TASK_UID_DOCKER_LABEL));
+        let containers = self.lines.iter().map(|line| &line.labels);
+        let labels = containers.chain(self.volumes.iter().map(|volume| &volume.labels));
+        let uids = labels.filter_map(|labels| labels.get(names::TASK_UID_DOCKER_LABEL));
         let unknown: BTreeSet<String> = uids
             .filter(|uid| !self.book.contains_key(*uid) && !self.unreadable.contains(*uid))
             .cloned()
             .collect();
         let orphans: Vec<String> = unknown.intersection(&self.suspects).cloned().collect();
         for uid in orphans {
-            info!(uid, "containers of a task that does not exist are removed");
+            info!(uid, "what is left of a task that does not exist is removed");
             self.orphan(&uid);
         }
         self.suspects = unknown;

@@ -9,7 +9,7 @@ use tracing::{Level, debug, info, span};
 use super::api::{self, Found};
 use super::lanes::Work;
 use super::observe::{name_of, of_task};
-use super::{Definition, Done, Driver, WRITES};
+use super::{Definition, Done, Driver, WRITES, volumes};
 use crate::agent::status;
 use crate::agent::step::Order;
 use crate::agent::task::Task;
@@ -96,7 +96,8 @@ impl Driver {
                 self.ledger.enter(&wanted);
             }
         }
-        let task = Task::new(wanted, reported, &of_task(&self.lines, uid));
+        let mut task = Task::new(wanted, reported, &of_task(&self.lines, uid));
+        task.volumes_listed(&volumes::of_task(&self.volumes, uid), self.changes);
         info!(
             task = name_of(object),
             uid,
@@ -144,11 +145,13 @@ impl Driver {
             }
             let before = task.report().state;
             let orders = task.step(now);
+            let volume_orders = task.volume_orders(now);
             let after = task.report().state;
             if before != after {
                 info!(task = entry.name(), uid, from = %before, to = %after, "task moved");
             }
             self.start(&uid, orders);
+            self.start_volumes(&uid, volume_orders);
         }
     }
 
@@ -223,7 +226,8 @@ impl Driver {
             if task.is_down() || task.is_discarded() {
                 self.ledger.release(uid);
             }
-            if entry.object.is_none() && task.is_discarded() && !entry.writing {
+            let is_gone = task.is_discarded() && task.volumes_are_gone();
+            if entry.object.is_none() && is_gone && !entry.writing {
                 over.push(uid.clone());
             } else if entry.is_accepted_as_stopped() && task.is_down() && task.has_remains() {
                 kept.push((entry.stopped_at(), uid.clone()));

@@ -12,6 +12,7 @@
 
 mod known;
 mod report;
+mod volumes;
 
 use std::collections::BTreeMap;
 
@@ -19,6 +20,7 @@ use jiff::Timestamp;
 
 pub use known::{Call, Known, Outcome, Seen};
 pub use report::{ContainerReport, ContainerStatus, TaskReport};
+pub use volumes::{VolumeCall, VolumeOrder, VolumeOutcome, Volumes};
 
 use super::wanted::Wanted;
 use crate::api::cluster::ImagePullBehavior;
@@ -67,13 +69,14 @@ pub enum Keep {
 pub fn step(
     wanted: &Wanted,
     containers: &Containers,
+    volumes: &Volumes,
     last: &TaskReport,
     keep: Keep,
     now: Timestamp,
 ) -> Step {
     let mut report = last.clone();
     if report.state < TaskState::Stopped {
-        observe(&mut report, wanted, containers);
+        observe(&mut report, wanted, containers, volumes);
         report.created_at.get_or_insert(now);
         advance(&mut report, wanted, containers, now);
     }
@@ -81,7 +84,7 @@ pub fn step(
         if report.stop.is_some() || report.state == TaskState::Stopped || keep == Keep::Nothing {
             put_down(wanted, containers, keep, now)
         } else {
-            bring_up(wanted, containers, &report, now)
+            bring_up(wanted, containers, volumes, &report, now)
         };
     if report.pull_started_at.is_none() && orders.iter().any(|order| order.call == Call::Pull) {
         report.pull_started_at = Some(now);
@@ -90,8 +93,11 @@ pub fn step(
 }
 
 /// Takes what the engine showed into the report.
-fn observe(report: &mut TaskReport, wanted: &Wanted, containers: &Containers) {
+fn observe(report: &mut TaskReport, wanted: &Wanted, containers: &Containers, volumes: &Volumes) {
     for container in &wanted.definition.containers {
+        if let Some(obstacle) = obstacle(report, wanted, container, volumes) {
+            report.end_container(&container.name, Some(obstacle));
+        }
         let entry = report.entry(container);
         let Some(known) = containers.get(&container.name) else {
             continue;
@@ -116,6 +122,27 @@ fn observe(report: &mut TaskReport, wanted: &Wanted, containers: &Containers) {
             report.end_container(&container.name, Some(failure.clone()));
         }
     }
+}
+
+/// Why a container that was never created can never be.
+fn obstacle(
+    report: &TaskReport,
+    wanted: &Wanted,
+    container: &Container,
+    volumes: &Volumes,
+) -> Option<String> {
+    if report.exists(&container.name) || report.is_stopped(&container.name) {
+        return None;
+    }
+    let never = |name: &str| report.is_stopped(name) && !report.exists(name);
+    let mut sources = container.volumes_from.iter();
+    let missing = sources.find(|from| never(&from.container)).map(|from| {
+        format!(
+            "CannotCreateContainerError: its volumes come from container {}, which could not be created",
+            from.container
+        )
+    });
+    missing.or_else(|| volumes.failure(wanted, container).map(str::to_owned))
 }
 
 /// Moves the task itself forward.
@@ -214,9 +241,15 @@ fn reason_to_end(report: &TaskReport, wanted: &Wanted) -> Option<Stop> {
 fn bring_up(
     wanted: &Wanted,
     containers: &Containers,
+    volumes: &Volumes,
     report: &TaskReport,
     now: Timestamp,
 ) -> Vec<Order> {
+    let exists = |name: &str| {
+        containers
+            .get(name)
+            .is_some_and(|known| known.view().is_some())
+    };
     let mut orders = Vec::new();
     for container in &wanted.definition.containers {
         let Some(known) = containers
@@ -233,7 +266,14 @@ fn bring_up(
             // It was there: a second look decides whether it has vanished.
             Seen::Absent { .. } if report.exists(&container.name) => Call::Inspect,
             Seen::Absent { .. } if known.image.is_none() => Call::Pull,
-            Seen::Absent { .. } => Call::Create,
+            Seen::Absent { .. } if !volumes.are_ready(wanted, container) => continue,
+            Seen::Absent { .. } => {
+                let mut sources = container.volumes_from.iter();
+                if !sources.all(|from| exists(&from.container)) {
+                    continue;
+                }
+                Call::Create
+            }
             Seen::Present(view) if view.state == ContainerState::Created => Call::Start,
             Seen::Present(view)
                 if matches!(

@@ -3,6 +3,7 @@
 
 mod examples;
 mod properties;
+mod volumes;
 
 use std::collections::BTreeMap;
 
@@ -25,6 +26,7 @@ pub(super) struct World {
     pub(super) stored: TaskReport,
     pub(super) now: Timestamp,
     pub(super) orders: Vec<Order>,
+    pub(super) volume_orders: Vec<VolumeOrder>,
     changes: u64,
 }
 
@@ -41,7 +43,8 @@ impl World {
         containers: impl IntoIterator<Item = Container>,
         programs: &[(&str, Program)],
     ) -> Self {
-        let definition: TaskDefinition = tests_support::definition("web", containers);
+        let mut definition: TaskDefinition = tests_support::definition("web", containers);
+        definition.volumes = volumes::all();
         let wanted = Wanted {
             uid: "0f3a9c2e-77d1-4d8a-9a52-6b6a1a0e7b10".into(),
             namespace: "shop".into(),
@@ -68,6 +71,7 @@ impl World {
             stored: TaskReport::default(),
             now,
             orders: Vec::new(),
+            volume_orders: Vec::new(),
             changes: 0,
         };
         world.step();
@@ -78,6 +82,8 @@ impl World {
         let before = self.task.report().clone();
         let orders = self.task.step(self.now);
         self.orders.extend(orders);
+        let volume_orders = self.task.volume_orders(self.now);
+        self.volume_orders.extend(volume_orders);
         self.check(&before);
     }
 
@@ -138,10 +144,15 @@ impl World {
 
     /// Carries out the order at `index`, modulo their number.
     pub(super) fn perform(&mut self, index: usize, fate: Fate) {
-        if self.orders.is_empty() {
+        let both = self.orders.len() + self.volume_orders.len();
+        if both == 0 {
             return;
         }
-        let order = self.orders.remove(index % self.orders.len());
+        let index = index % both;
+        if index >= self.orders.len() {
+            return self.perform_on_volume(index - self.orders.len(), fate);
+        }
+        let order = self.orders.remove(index);
         let applied = (fate != Fate::RequestLost).then(|| self.carry_out(&order));
         let outcome = match applied {
             Some(outcome) if fate == Fate::Answered => outcome,
@@ -182,6 +193,7 @@ impl World {
     pub(super) fn list(&mut self) {
         let lines = self.lines();
         self.task.listed(&by_name(&lines), self.changes);
+        self.list_volumes();
         self.step();
     }
 
@@ -216,9 +228,15 @@ impl World {
                 self.carry_out(&order);
             }
         }
+        for order in std::mem::take(&mut self.volume_orders) {
+            if reaches {
+                self.carry_out_on_volume(&order);
+            }
+        }
         let lines = self.lines();
         self.task = Task::new(self.wanted.clone(), self.stored.clone(), &by_name(&lines));
         self.changes = 0;
+        self.list_volumes();
         self.step();
     }
 

@@ -2,6 +2,7 @@
 
 mod fields;
 mod ledger;
+mod volumes;
 
 use std::collections::BTreeMap;
 
@@ -138,6 +139,7 @@ impl Wanted {
                 memory: None,
                 architecture: None,
                 containers: Vec::new(),
+                volumes: Vec::new(),
                 placement_constraints: Vec::new(),
             },
             host_ports,
@@ -254,6 +256,8 @@ impl Wanted {
             privileged: container.privileged,
             settings: container.settings.clone(),
             links: self.links(container),
+            mounts: self.mounts(container),
+            volumes_from: self.volumes_from(container),
             ..ContainerSpec::default()
         }
     }

@@ -6,11 +6,13 @@ pub mod rules;
 pub mod settings;
 #[cfg(any(test, feature = "testing"))]
 pub mod tests_support;
+pub mod volumes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use settings::{Link, Settings};
+use volumes::{DockerVolume, MountPoint, Volume, VolumeKind, VolumesFrom};
 
 use super::placement::Constraint;
 use super::resources::{Demand, HostPort, PIDS_PER_CONTAINER, Protocol};
@@ -36,6 +38,8 @@ pub struct TaskDefinition {
     pub architecture: Option<Architecture>,
     /// In the order of the definition.
     pub containers: Vec<Container>,
+    /// Volumes that its containers can mount.
+    pub volumes: Vec<Volume>,
     /// Rules that each instance must meet that runs a task of the definition; of type `memberOf` only.
     pub placement_constraints: Vec<Constraint>,
 }
@@ -110,6 +114,10 @@ pub struct Container {
     pub settings: Settings,
     /// Containers that this one reaches by name; only on the bridge.
     pub links: Vec<Link>,
+    /// Where it has volumes of the task.
+    pub mount_points: Vec<MountPoint>,
+    /// Containers whose volumes it has too.
+    pub volumes_from: Vec<VolumesFrom>,
 }
 
 /// A port of a container that is reachable at its instance.
@@ -204,6 +212,15 @@ impl TaskDefinition {
         }
         required.extend(self.architecture.map(Architecture::attribute));
         required
+    }
+
+    /// The engine's volume behind a volume of the task, where there is one.
+    pub fn docker_volume(&self, name: &str) -> Option<&DockerVolume> {
+        let mut volumes = self.volumes.iter();
+        match &volumes.find(|volume| volume.name == name)?.kind {
+            VolumeKind::Docker(volume) => Some(volume),
+            VolumeKind::Host { .. } => None,
+        }
     }
 
     /// Whether an essential container has a health check, so that the task's health is ever known.

@@ -5,6 +5,7 @@
 //! own minimum of memory.
 
 mod settings;
+mod volumes;
 
 use std::collections::BTreeSet;
 
@@ -58,7 +59,10 @@ pub fn problems(definition: &TaskDefinition) -> Vec<Problem> {
             );
         }
         let of_memory = memory_problems(definition, container).into_iter();
-        for (field, message) in of_memory.chain(settings::problems(definition, container)) {
+        for (field, message) in of_memory
+            .chain(settings::problems(definition, container))
+            .chain(volumes::mounts(definition, container))
+        {
             problem(at(field), message);
         }
         for mapping in &container.port_mappings {
@@ -108,18 +112,19 @@ pub fn problems(definition: &TaskDefinition) -> Vec<Problem> {
             );
         }
     }
+    found.extend(volumes::problems(definition));
     if let Some(limit) = definition.cpu {
         let sum: u64 = containers
             .iter()
             .map(|container| u64::from(container.cpu))
             .sum();
         if sum > u64::from(limit) {
-            problem(
-                "cpu".into(),
-                format!(
+            found.push(Problem {
+                field: "cpu".into(),
+                message: format!(
                     "is {limit}, less than the {sum} CPU units of the containers together: raise it, or lower containerDefinitions[].cpu"
                 ),
-            );
+            });
         }
     }
     found

@@ -14,6 +14,7 @@ pub fn definition(family: &str, containers: impl IntoIterator<Item = Container>)
         memory: None,
         architecture: None,
         containers: containers.into_iter().collect(),
+        volumes: Vec::new(),
         placement_constraints: Vec::new(),
     }
 }
@@ -40,5 +41,7 @@ pub fn container(name: &str) -> Container {
         privileged: false,
         settings: Settings::default(),
         links: Vec::new(),
+        mount_points: Vec::new(),
+        volumes_from: Vec::new(),
     }
 }

@@ -7,6 +7,7 @@
 mod http;
 mod info;
 mod settings;
+mod volumes;
 mod wire;
 
 use std::path::PathBuf;
@@ -19,7 +20,7 @@ use serde_json::Value;
 
 use super::{
     Answer, ContainerSpec, ContainerSummary, ContainerView, Created, Engine, EngineInfo, Error,
-    Hint, Image, Labels, PullProgress,
+    Hint, Image, Labels, PullProgress, VolumeSpec, VolumeView,
 };
 use http::{Request, lines};
 
@@ -243,6 +244,22 @@ impl Engine for Docker {
             }
         }
         .boxed()
+    }
+
+    fn create_volume<'a>(&'a self, spec: &'a VolumeSpec) -> Answer<'a, VolumeView> {
+        self.make_volume(spec).boxed()
+    }
+
+    fn volume<'a>(&'a self, name: &'a str) -> Answer<'a, Option<VolumeView>> {
+        self.find_volume(name).boxed()
+    }
+
+    fn list_volumes<'a>(&'a self, labels: &'a Labels) -> Answer<'a, Vec<VolumeView>> {
+        self.volumes(labels).boxed()
+    }
+
+    fn remove_volume<'a>(&'a self, name: &'a str) -> Answer<'a, ()> {
+        self.drop_volume(name).boxed()
     }
 
     fn events<'a>(&'a self, labels: &'a Labels) -> BoxStream<'a, Result<Hint, Error>> {

@@ -45,6 +45,8 @@ fn of_host(spec: &ContainerSpec) -> Vec<(&'static str, Value)> {
         ("SecurityOpt", security_options(settings)),
         ("ReadonlyRootfs", json!(settings.read_only_root)),
         ("Links", links(spec)),
+        ("Binds", json!(super::volumes::binds(spec))),
+        ("VolumesFrom", json!(super::volumes::volumes_from(spec))),
     ];
     if settings.init {
         fields.push(("Init", json!(true)));

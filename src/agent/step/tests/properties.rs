@@ -51,14 +51,20 @@ fn program() -> impl Strategy<Value = Program> {
 }
 
 fn worlds() -> impl Strategy<Value = World> {
-    let one = (program(), any::<bool>(), proptest::bool::weighted(0.1));
+    let one = (
+        program(),
+        any::<bool>(),
+        proptest::bool::weighted(0.1),
+        volumes::mounts(),
+    );
     proptest::collection::vec(one, 1..4).prop_map(|mut all| {
         all[0].1 = true;
         let names = ["a", "b", "c"];
         let containers = all
             .iter()
             .zip(names)
-            .map(|((_, essential, missing), name)| {
+            .map(|((_, essential, missing, mounts), name)| {
+                let from = mounts.from.filter(|_| name != "a");
                 let mut it = container(name);
                 it.essential = *essential;
                 it.image = if *missing {
@@ -66,12 +72,14 @@ fn worlds() -> impl Strategy<Value = World> {
                 } else {
                     name.into()
                 };
+                it.mount_points.clone_from(&mounts.points);
+                it.volumes_from = from.into_iter().map(volumes::from).collect();
                 it
             });
         let programs: Vec<_> = all
             .iter()
             .zip(names)
-            .map(|((program, _, _), name)| (name, program.clone()))
+            .map(|((program, _, _, _), name)| (name, program.clone()))
             .collect();
         World::of(containers, &programs)
     })
@@ -123,7 +131,7 @@ proptest! {
         world.settle(40);
         prop_assert_eq!(world.task.report().state, TaskState::Stopped);
         prop_assert!(world.engine.live().is_empty());
-        prop_assert!(world.orders.is_empty(), "a stopped task is quiet: {:?}", world.orders);
+        prop_assert!(world.is_quiet(), "a stopped task is quiet: {:?}", world.orders);
     }
 
     #[test]
@@ -133,9 +141,13 @@ proptest! {
         }
         world.settle(80);
         let report = world.task.report();
+        let orders_alone = report.containers.iter().filter_map(|it| it.reason.as_ref());
+        for reason in orders_alone {
+            prop_assert!(!reason.contains("there is no volume"), "{}", reason);
+        }
         let settled = matches!(report.state, TaskState::Running | TaskState::Stopped);
         prop_assert!(settled, "stays {}", report.state);
-        prop_assert!(world.orders.is_empty(), "a settled task is quiet: {:?}", world.orders);
+        prop_assert!(world.is_quiet(), "a settled task is quiet: {:?}", world.orders);
         if report.state == TaskState::Stopped {
             prop_assert!(report.stop.is_some() && report.stopped_at.is_some());
         }
@@ -151,5 +163,7 @@ proptest! {
         world.settle(40);
         prop_assert!(world.task.is_discarded());
         prop_assert!(world.engine.list(&Labels::new(), world.now).is_empty());
+        prop_assert!(world.task.volumes_are_gone());
+        prop_assert_eq!(world.own_volumes(), 0);
     }
 }
