@@ -6,6 +6,7 @@
 mod options;
 mod probe;
 mod server;
+mod show;
 #[cfg(test)]
 mod tests;
 
@@ -17,8 +18,9 @@ use options::{Action, Options};
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    match options.action {
+    match &options.action {
         Some(Action::Health) => probe::health(options.port),
+        Some(Action::Show { write, paths }) => show::show(write, paths),
         None => serve(options),
     }
 }

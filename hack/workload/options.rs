@@ -1,5 +1,6 @@
 //! What the program is told at its start; every option has an environment variable, because a task definition sets those.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
@@ -50,10 +51,18 @@ pub(crate) struct Options {
 }
 
 /// What to do instead of serving.
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Action {
     /// Exit 0 if the server in this container says that it is healthy, else 1.
     Health,
+    /// Print files, folders, links and devices as the container has them, and exit 0.
+    Show {
+        /// Write into this file first; may be given several times.
+        #[arg(long)]
+        write: Vec<PathBuf>,
+        /// What to print.
+        paths: Vec<PathBuf>,
+    },
 }
 
 fn milliseconds(text: &str) -> Result<Duration, std::num::ParseIntError> {

@@ -62,3 +62,13 @@ fn the_health_command_takes_the_port_too() {
     assert!(matches!(options.action, Some(Action::Health)));
     assert_eq!(options.port, 9000);
 }
+
+#[test]
+fn the_show_command_writes_first_and_then_prints_what_is_there() {
+    let options = Options::parse_from(["workload", "show", "--write", "/data/a", "/data", "/proc"]);
+    let Some(Action::Show { write, paths }) = options.action else {
+        panic!("not the command: {:?}", options.action);
+    };
+    assert_eq!(write, [std::path::PathBuf::from("/data/a")]);
+    assert_eq!(paths.len(), 2);
+}

@@ -23,6 +23,7 @@ use crate::api::container_instance::{
 };
 use crate::api::names;
 use crate::domain::definition::SWAP_LIMIT;
+use crate::domain::definition::logs::LogDriver;
 use crate::domain::resources::{CPU_UNITS_PER_CORE, Capacity};
 use crate::platform::clock::Clock;
 use crate::platform::watching;
@@ -133,7 +134,11 @@ fn attributes(info: &EngineInfo, privileged: bool) -> Map<Str<128>, 128> {
             "com.amazonaws.ecs.capability.docker-remote-api.1.{minor}"
         ));
     }
-    able("com.amazonaws.ecs.capability.logging-driver.json-file".into());
+    for driver in LogDriver::all() {
+        if info.log_drivers.iter().any(|name| name == driver.as_str()) {
+            able(driver.attribute().into());
+        }
+    }
     able("ecs.capability.container-health-check".into());
     if privileged {
         able("com.amazonaws.ecs.capability.privileged-container".into());

@@ -1,5 +1,6 @@
 //! From what people wrote to what can be relied on: specs become domain types once, here.
 
+mod logs;
 mod placement;
 mod settings;
 mod volumes;
@@ -240,6 +241,7 @@ fn container(spec: &shapes::ContainerDefinition) -> Container {
         privileged: spec.privileged.unwrap_or(false),
         settings: settings::settings(spec),
         links: settings::links(spec),
+        log: logs::log(spec),
         mount_points: volumes::mount_points(spec),
         volumes_from: volumes::volumes_from(spec),
     }

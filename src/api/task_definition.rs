@@ -20,8 +20,8 @@ use serde::{Deserialize, Serialize};
 use crate::api::bounded::{List, Str};
 use crate::api::conditions;
 use crate::api::shapes::{
-    Compatibility, ContainerDefinition, EphemeralStorage, InferenceAccelerator, IpcMode,
-    NetworkMode, PidMode, ProxyConfiguration, RuntimePlatform, Tag,
+    Compatibility, ContainerDefinition, DescribedTime, EphemeralStorage, InferenceAccelerator,
+    IpcMode, NetworkMode, PidMode, ProxyConfiguration, RequiredAttribute, RuntimePlatform, Tag,
     TaskDefinitionPlacementConstraint, TrustedExecutionConfiguration, Volume,
 };
 
@@ -111,6 +111,53 @@ pub struct TaskDefinitionSpec {
     /// How far the task is isolated from others on the same Managed Instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trusted_execution_configuration: Option<TrustedExecutionConfiguration>,
+    /// ARN that AWS gave to the definition that this one was copied from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_definition_arn: Option<Str<2048>>,
+    /// Revision that the definition has in AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 2_147_483_647))]
+    pub revision: Option<i32>,
+    /// Whether the definition could be used in AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Str<64>>,
+    /// Attributes that AWS found to be required.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requires_attributes: Option<List<RequiredAttribute, 128>>,
+    /// Launch types that AWS found to be possible.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compatibilities: Option<List<Str<64>, 16>>,
+    /// When it was registered in AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registered_at: Option<DescribedTime>,
+    /// Who registered it in AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registered_by: Option<Str<2048>>,
+    /// When it was deregistered in AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deregistered_at: Option<DescribedTime>,
+    /// When its deletion was asked for in AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delete_requested_at: Option<DescribedTime>,
+}
+
+impl TaskDefinitionSpec {
+    /// The definition without what AWS fills in, which says nothing of what runs.
+    #[must_use]
+    pub fn registered(&self) -> Self {
+        Self {
+            task_definition_arn: None,
+            revision: None,
+            status: None,
+            requires_attributes: None,
+            compatibilities: None,
+            registered_at: None,
+            registered_by: None,
+            deregistered_at: None,
+            delete_requested_at: None,
+            ..self.clone()
+        }
+    }
 }
 
 /// What has become of a TaskDefinition.

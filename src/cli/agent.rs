@@ -198,6 +198,8 @@ fn settings(args: &AgentArguments) -> Settings {
                     .cloned()
                     .collect(),
                 dns_domain: args.cluster_domain.clone(),
+                // The engine says so itself.
+                log_driver: String::new(),
             },
             address: args.address.clone(),
             size,

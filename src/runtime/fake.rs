@@ -91,6 +91,8 @@ impl Fake {
             architecture: "x86_64".to_owned(),
             pids: Some(32_768),
             cgroup_version: Some("2".to_owned()),
+            log_drivers: vec!["json-file".to_owned()],
+            log_driver: "json-file".to_owned(),
             ..EngineInfo::default()
         };
         let state = State {

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::{Labels, Mount};
 use crate::domain::definition::HealthCheck;
+use crate::domain::definition::logs::LogConfiguration;
 use crate::domain::definition::settings::{Link, Settings};
 use crate::domain::definition::volumes::VolumesFrom;
 use crate::domain::resources::{PIDS_PER_CONTAINER, Protocol};
@@ -58,6 +59,8 @@ pub struct ContainerSpec {
     pub settings: Settings,
     /// Containers, by their names in the engine, that this one reaches by name.
     pub links: Vec<Link>,
+    /// Where its output goes; to the engine's own driver where it is not told.
+    pub log: Option<LogConfiguration>,
     /// What it has of the instance.
     pub mounts: Vec<Mount>,
     /// Containers, by their names in the engine, whose mounts it has too.
@@ -287,6 +290,10 @@ pub struct EngineInfo {
     pub swap_limit: bool,
     /// Such as `apparmor`, `seccomp` and `selinux`.
     pub security_options: Vec<String>,
+    /// Log drivers that it has.
+    pub log_drivers: Vec<String>,
+    /// The one of containers that name none.
+    pub log_driver: String,
 }
 
 /// An image that the engine has.

@@ -18,6 +18,7 @@ mod contract;
 mod control_plane;
 mod deployments;
 mod failures;
+mod fields;
 mod harness;
 mod idle;
 mod images;

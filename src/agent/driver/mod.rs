@@ -162,7 +162,7 @@ pub(super) struct Driver {
 
 /// Runs the tasks of an instance until `shutdown`.
 pub async fn run(
-    settings: Settings,
+    mut settings: Settings,
     client: Client,
     engine: Arc<dyn Engine>,
     mut state: watch::Receiver<EngineState>,
@@ -175,6 +175,10 @@ pub async fn run(
         described = state.wait_for(|state| state.info.is_some()) => described.map_err(|_| Error::NoEngineState)?.info.clone(),
     };
     let description = described.unwrap_or_default();
+    settings
+        .rules
+        .log_driver
+        .clone_from(&description.log_driver);
     let capacity = instance::capacity(&description, &settings.size);
     let lanes = Lanes::new(Arc::clone(&engine), description.cpus);
     let labels = Labels::from([(

@@ -17,6 +17,7 @@ use crate::api::names;
 use crate::api::parse;
 use crate::api::task::{EcsTask, EcsTaskSpec, TaskExtensions};
 use crate::api::task_definition::TaskDefinitionSpec;
+use crate::domain::definition::logs::LogConfiguration;
 use crate::domain::definition::settings::{Link, Settings};
 use crate::domain::definition::{Container, NetworkMode, PortMapping, TaskDefinition};
 use crate::domain::events;
@@ -42,6 +43,8 @@ pub struct Rules {
     pub dns_servers: Vec<String>,
     /// Domain of the cluster, such as `cluster.local`.
     pub dns_domain: String,
+    /// The engine's log driver for containers that name none.
+    pub log_driver: String,
 }
 
 /// One task as it is wanted.
@@ -256,6 +259,7 @@ impl Wanted {
             privileged: container.privileged,
             settings: container.settings.clone(),
             links: self.links(container),
+            log: log(container, rules),
             mounts: self.mounts(container),
             volumes_from: self.volumes_from(container),
             ..ContainerSpec::default()
@@ -346,6 +350,15 @@ impl Wanted {
             })
             .collect()
     }
+}
+
+/// What the container says, or files that are bounded where the engine's own would not be.
+fn log(container: &Container, rules: &Rules) -> Option<LogConfiguration> {
+    let own = container.log.as_ref().map(LogConfiguration::with_defaults);
+    own.or_else(|| {
+        let files = LogConfiguration::bounded_files();
+        (rules.log_driver == files.driver.as_str()).then_some(files)
+    })
 }
 
 fn digests(extensions: &TaskExtensions) -> BTreeMap<String, String> {

@@ -29,6 +29,9 @@ pub enum LogDriver {
     /// A file on the instance.
     #[serde(rename = "json-file")]
     JsonFile,
+    /// Docker's own files on the instance; an addition to ECS's list.
+    #[serde(rename = "local")]
+    Local,
     /// Syslog.
     #[serde(rename = "syslog")]
     Syslog,

@@ -174,10 +174,10 @@ async fn register(
     }
 }
 
-/// Whether two definitions say the same: what counts as absent is left out of the comparison.
+/// Whether two definitions say the same: what counts as absent, or is AWS's to say, is left out of the comparison.
 fn same(a: &TaskDefinitionSpec, b: &TaskDefinitionSpec) -> bool {
     let normal = |spec: &TaskDefinitionSpec| {
-        serde_json::to_value(spec)
+        serde_json::to_value(spec.registered())
             .map(normalised)
             .unwrap_or_default()
     };

@@ -2,6 +2,7 @@
 //!
 //! [`TaskDefinition`] holds only what this release carries out; [`rules`] says what is wrong with one.
 
+pub mod logs;
 pub mod rules;
 pub mod settings;
 #[cfg(any(test, feature = "testing"))]
@@ -11,6 +12,7 @@ pub mod volumes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use logs::{LogConfiguration, LogDriver};
 use settings::{Link, Settings};
 use volumes::{DockerVolume, MountPoint, Volume, VolumeKind, VolumesFrom};
 
@@ -114,6 +116,8 @@ pub struct Container {
     pub settings: Settings,
     /// Containers that this one reaches by name; only on the bridge.
     pub links: Vec<Link>,
+    /// Where its output goes; the instance decides where it does not say.
+    pub log: Option<LogConfiguration>,
     /// Where it has volumes of the task.
     pub mount_points: Vec<MountPoint>,
     /// Containers whose volumes it has too.
@@ -211,6 +215,9 @@ impl TaskDefinition {
             required.insert(SWAP_LIMIT);
         }
         required.extend(self.architecture.map(Architecture::attribute));
+        let logs = self.containers.iter().filter_map(|it| it.log.as_ref());
+        let drivers = logs.map(|log| log.driver);
+        required.extend(drivers.map(LogDriver::attribute));
         required
     }
 

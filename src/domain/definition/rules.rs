@@ -4,6 +4,7 @@
 //! objects that were stored before a rule existed. Sources: ECS API Reference, `ContainerDefinition`; Docker's
 //! own minimum of memory.
 
+mod logs;
 mod settings;
 mod volumes;
 
@@ -62,6 +63,7 @@ pub fn problems(definition: &TaskDefinition) -> Vec<Problem> {
         for (field, message) in of_memory
             .chain(settings::problems(definition, container))
             .chain(volumes::mounts(definition, container))
+            .chain(logs::problems(container))
         {
             problem(at(field), message);
         }

@@ -41,6 +41,7 @@ pub fn container(name: &str) -> Container {
         privileged: false,
         settings: Settings::default(),
         links: Vec::new(),
+        log: None,
         mount_points: Vec::new(),
         volumes_from: Vec::new(),
     }

@@ -6,7 +6,9 @@ const READ_WITH_DEPENDS_ON: &str =
     "it is read only where other containers name this one in dependsOn";
 const READ_WITH_RESTART_POLICY: &str = "it is read only while restartPolicy.enabled is true";
 const READ_BY_SERVICE_CONNECT: &str = "only Service Connect and VPC Lattice read it";
-const NO_LOG_DRIVER: &str = "the instance's default log driver is used";
+const NO_CLOUDWATCH: &str = "the output goes to the instance's default log driver, and the options that begin with awslogs are not read: there is no log group and no stream in CloudWatch";
+const NO_FILE_SYSTEM: &str = "it exists only in AWS: use dockerVolumeConfiguration with scope shared, whose data stay on the instance, or mount the file system on the instances and name its folder in host.sourcePath";
+const DESCRIBED: &str = "AWS fills it in when it describes a task definition";
 
 pub(super) const TABLE: &[Entry] = &[
     carried_out("family"),
@@ -24,9 +26,18 @@ pub(super) const TABLE: &[Entry] = &[
         &[],
         "use bridge with portMappings",
     ),
+    carried_out("volumes[].name"),
+    carried_out("volumes[].host"),
+    carried_out("volumes[].dockerVolumeConfiguration"),
+    refused("volumes[].efsVolumeConfiguration", NO_FILE_SYSTEM),
+    refused("volumes[].s3filesVolumeConfiguration", NO_FILE_SYSTEM),
     refused(
-        "volumes",
-        "keep data outside the task, for example in a database or an object store",
+        "volumes[].fsxWindowsFileServerVolumeConfiguration",
+        "instances run Linux: use another kind of volume",
+    ),
+    refused(
+        "volumes[].configuredAtLaunch",
+        "disks of Amazon EBS exist only in AWS: use dockerVolumeConfiguration with scope shared, whose data stay on the instance",
     ),
     carried_out("placementConstraints"),
     by_value("requiresCompatibilities", &["EC2"], LAUNCH_TYPES, ""),
@@ -76,6 +87,15 @@ pub(super) const TABLE: &[Entry] = &[
         "trustedExecutionConfiguration.attestationPolicy",
         "attestation exists only on ECS Managed Instances",
     ),
+    without_effect("taskDefinitionArn", DESCRIBED),
+    without_effect("revision", DESCRIBED),
+    without_effect("status", DESCRIBED),
+    without_effect("requiresAttributes", DESCRIBED),
+    without_effect("compatibilities", DESCRIBED),
+    without_effect("registeredAt", DESCRIBED),
+    without_effect("registeredBy", DESCRIBED),
+    without_effect("deregisteredAt", DESCRIBED),
+    without_effect("deleteRequestedAt", DESCRIBED),
     // What follows is each container's.
     carried_out("containerDefinitions[].name"),
     carried_out("containerDefinitions[].image"),
@@ -125,14 +145,8 @@ pub(super) const TABLE: &[Entry] = &[
         "containerDefinitions[].environmentFiles",
         "write the variables into environment",
     ),
-    refused(
-        "containerDefinitions[].mountPoints",
-        "keep data outside the task: volumes are not supported yet",
-    ),
-    refused(
-        "containerDefinitions[].volumesFrom",
-        "keep data outside the task: volumes are not supported yet",
-    ),
+    carried_out("containerDefinitions[].mountPoints"),
+    carried_out("containerDefinitions[].volumesFrom"),
     carried_out("containerDefinitions[].linuxParameters.capabilities.add"),
     carried_out("containerDefinitions[].linuxParameters.capabilities.drop"),
     carried_out("containerDefinitions[].linuxParameters.devices"),
@@ -168,17 +182,22 @@ pub(super) const TABLE: &[Entry] = &[
     carried_out("containerDefinitions[].ulimits"),
     by_value(
         "containerDefinitions[].logConfiguration.logDriver",
-        &[],
-        &[("json-file", NO_LOG_DRIVER), ("awslogs", NO_LOG_DRIVER)],
-        "set the log driver of the instances' Docker Engine",
+        &[
+            "json-file",
+            "local",
+            "journald",
+            "syslog",
+            "gelf",
+            "fluentd",
+            "splunk",
+        ],
+        &[("awslogs", NO_CLOUDWATCH)],
+        "there is no log router: use the driver of what receives the logs, such as fluentd, or leave logConfiguration out and collect them on the instances",
     ),
-    without_effect(
-        "containerDefinitions[].logConfiguration.options",
-        NO_LOG_DRIVER,
-    ),
-    without_effect(
+    carried_out("containerDefinitions[].logConfiguration.options"),
+    refused(
         "containerDefinitions[].logConfiguration.secretOptions",
-        NO_LOG_DRIVER,
+        "log drivers get no secrets: use a receiver that asks for none, or configure it in the Docker Engine of the instances",
     ),
     carried_out("containerDefinitions[].healthCheck"),
     carried_out("containerDefinitions[].systemControls"),

@@ -61,8 +61,7 @@ fn what_depends_on_the_value_is_judged_by_the_value() {
     assert_eq!(
         messages(&found.without_effect),
         [
-            "containerDefinitions[0].logConfiguration.logDriver awslogs has no effect: the instance's default log driver is used",
-            "containerDefinitions[0].logConfiguration.options has no effect: the instance's default log driver is used",
+            "containerDefinitions[0].logConfiguration.logDriver awslogs has no effect: the output goes to the instance's default log driver, and the options that begin with awslogs are not read: there is no log group and no stream in CloudWatch",
             "requiresCompatibilities FARGATE has no effect: tasks run on the cluster's container instances",
         ]
     );

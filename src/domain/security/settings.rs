@@ -2,6 +2,7 @@
 //! Kubernetes' Pod Security Standards (level Baseline), with what Docker gives every container anyway.
 
 use crate::domain::definition::Container;
+use crate::domain::definition::logs::LogConfiguration;
 
 /// Docker's default set: adding what a container has anyway, after dropping all, gives it nothing.
 const HARMLESS_CAPABILITIES: [&str; 14] = [
@@ -73,6 +74,13 @@ pub(super) fn denied(container: &Container) -> Vec<(&'static str, String)> {
     let options = settings.security_options.iter();
     for option in options.filter(|option| !is_safe(option)) {
         denied.push(("dockerSecurityOptions", format!("the option {option}")));
+    }
+    let log = container.log.iter();
+    for option in log.flat_map(LogConfiguration::reaching_the_instance) {
+        denied.push((
+            "logConfiguration.options",
+            format!("{option}, a file or socket of the instance,"),
+        ));
     }
     let limits = settings.ulimits.iter();
     for limit in limits.filter(|limit| UNFAIR_LIMITS.contains(&limit.name)) {

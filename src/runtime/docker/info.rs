@@ -28,7 +28,15 @@ pub(super) fn engine_info(version: &Value, info: &Value) -> EngineInfo {
             .map(str::to_owned),
         swap_limit: info.get("SwapLimit").and_then(Value::as_bool) == Some(true),
         security_options: security_options(info),
+        log_drivers: log_drivers(info),
+        log_driver: text(info, "LoggingDriver"),
     }
+}
+
+fn log_drivers(info: &Value) -> Vec<String> {
+    let drivers = info.pointer("/Plugins/Log").and_then(Value::as_array);
+    let drivers = drivers.into_iter().flatten().filter_map(Value::as_str);
+    drivers.map(str::to_owned).collect()
 }
 
 /// `name=seccomp,profile=default` is `seccomp`.

@@ -48,6 +48,10 @@ fn of_host(spec: &ContainerSpec) -> Vec<(&'static str, Value)> {
         ("Binds", json!(super::volumes::binds(spec))),
         ("VolumesFrom", json!(super::volumes::volumes_from(spec))),
     ];
+    if let Some(log) = &spec.log {
+        let log = json!({"Type": log.driver.as_str(), "Config": log.options});
+        fields.push(("LogConfig", log));
+    }
     if settings.init {
         fields.push(("Init", json!(true)));
     }

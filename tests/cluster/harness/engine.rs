@@ -122,6 +122,32 @@ impl Engine {
         }))
     }
 
+    /// All that an inspection shows.
+    pub(crate) async fn raw(&self, id: &str) -> Result<Value, String> {
+        let target = format!("/containers/{id}/json");
+        self.ask("GET", &target, None).await
+    }
+
+    /// `docker wait`: until the container has ended.
+    pub(crate) async fn wait(&self, id: &str) -> Result<(), String> {
+        let target = format!("/containers/{id}/wait");
+        self.ask("POST", &target, None).await.map(drop)
+    }
+
+    /// All that a container has printed, to either stream.
+    pub(crate) async fn output(&self, id: &str) -> Result<String, String> {
+        let said = self.docker(&["logs", id]).await;
+        if said.success {
+            return Ok(said.text.replace('\r', ""));
+        }
+        Err(said.text)
+    }
+
+    /// `docker rm -f`, whether it is there or not.
+    pub(crate) async fn remove_if_there(&self, id: &str) {
+        self.docker(&["rm", "-f", "-v", id]).await;
+    }
+
     /// `docker kill`.
     pub(crate) async fn kill(&self, id: &str) {
         self.must("POST", &format!("/containers/{id}/kill")).await;
