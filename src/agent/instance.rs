@@ -140,6 +140,10 @@ fn attributes(info: &EngineInfo, privileged: bool) -> Map<Str<128>, 128> {
         }
     }
     able("ecs.capability.container-health-check".into());
+    able("ecs.capability.container-ordering".into());
+    able("ecs.capability.container-restart-policy".into());
+    able("ecs.capability.task-eni".into());
+    able("ecs.capability.pid-ipc-namespace-sharing".into());
     if privileged {
         able("com.amazonaws.ecs.capability.privileged-container".into());
     }

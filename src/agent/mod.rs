@@ -9,6 +9,7 @@ pub mod engine;
 pub mod instance;
 pub mod lease;
 pub mod metrics;
+pub mod pause;
 pub mod status;
 pub mod step;
 pub mod task;

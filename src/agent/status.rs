@@ -9,8 +9,9 @@ use crate::api::conditions;
 use crate::api::parse;
 use crate::api::task::{
     ContainerLastStatus, ContainerStatus as ContainerJson, DesiredStatus, EcsTaskStatus,
-    NetworkBinding,
+    NetworkBinding, NetworkInterface,
 };
+use crate::domain::definition::namespaces::PAUSE;
 use crate::domain::task::{Health, Stop, TaskState};
 use crate::runtime::PublishedPort;
 
@@ -26,7 +27,13 @@ pub fn write(report: &TaskReport, arn: &str, address: Option<&str>) -> EcsTaskSt
             DesiredStatus::Running
         }),
         health_status: Some(report.health.into()),
-        containers: List::cut(report.containers.iter().map(container)),
+        containers: List::cut(
+            report
+                .containers
+                .iter()
+                .filter(|it| it.name != PAUSE)
+                .map(container),
+        ),
         container_instance_address: address.map(Str::cut),
         created_at: report.created_at.and_then(time),
         pull_started_at: report.pull_started_at.and_then(time),
@@ -109,11 +116,18 @@ fn container(report: &ContainerReport) -> ContainerJson {
         }),
         exit_code: report.exit_code,
         reason: report.reason.as_deref().map(Str::cut),
+        started_at: report.started_at.and_then(time),
+        restart_count: i32::try_from(report.restart_count)
+            .ok()
+            .filter(|count| *count > 0),
         network_bindings: List::cut(report.bindings.iter().map(|port| NetworkBinding {
             bind_ip: Some(Str::cut(&port.bind_ip)),
             container_port: Some(port.container_port.into()),
             host_port: Some(port.host_port.into()),
             protocol: Some(port.protocol.into()),
+        })),
+        network_interfaces: List::cut(report.address.iter().map(|address| NetworkInterface {
+            private_ipv4_address: Some(Str::cut(address)),
         })),
         health_status: Some(report.health.into()),
         cpu: Some(report.cpu.to_string().into()),
@@ -138,11 +152,20 @@ fn container_told(status: &ContainerJson) -> ContainerReport {
         },
         exit_code: status.exit_code,
         reason: status.reason.as_deref().cloned(),
+        started_at: status.started_at.as_ref().map(|time| time.0),
+        restart_count: status
+            .restart_count
+            .and_then(|count| u32::try_from(count).ok())
+            .unwrap_or(0),
         bindings: status
             .network_bindings
             .iter()
             .filter_map(binding_told)
             .collect(),
+        address: status.network_interfaces.iter().find_map(|interface| {
+            let address = interface.private_ipv4_address.as_ref()?;
+            Some(address.to_string())
+        }),
         health: status.health_status.map_or(Health::Unknown, Into::into),
         cpu: number(&status.cpu).unwrap_or(0),
         memory: number(&status.memory),
@@ -183,12 +206,15 @@ mod tests {
                 status: ContainerStatus::Stopped,
                 exit_code: Some(137),
                 reason: Some("OutOfMemoryError: Container killed due to memory usage".into()),
+                started_at: at(3),
+                restart_count: 2,
                 bindings: vec![PublishedPort {
                     bind_ip: "0.0.0.0".into(),
                     container_port: 80,
                     host_port: 32768,
                     protocol: Protocol::Udp,
                 }],
+                address: Some("172.17.0.9".into()),
                 health: Health::Healthy,
                 cpu: 256,
                 memory: Some(64),

@@ -24,6 +24,8 @@ pub struct Task {
     volumes: Volumes,
     report: TaskReport,
     keep: Keep,
+    /// When to step it although nothing happens.
+    step_at: Option<Timestamp>,
 }
 
 impl Task {
@@ -36,6 +38,7 @@ impl Task {
             volumes: Volumes::default(),
             report: reported,
             keep: Keep::Ended,
+            step_at: None,
         };
         task.cover(listed);
         task
@@ -124,6 +127,7 @@ impl Task {
             now,
         );
         self.report = step.report;
+        self.step_at = step.wake;
         for order in &step.orders {
             if let Some(known) = self.containers.get_mut(&order.container) {
                 known.doing = Some(order.call);
@@ -193,6 +197,7 @@ impl Task {
         waiting
             .filter_map(|known| known.retry_at)
             .chain(self.volumes.retries())
+            .chain(self.step_at)
             .filter(|at| *at > now)
             .min()
     }
@@ -200,9 +205,11 @@ impl Task {
     /// Whether a call waits for its time.
     #[must_use]
     pub fn waits(&self) -> bool {
-        self.containers
-            .values()
-            .any(|known| known.doing.is_none() && known.retry_at.is_some())
+        self.step_at.is_some()
+            || self
+                .containers
+                .values()
+                .any(|known| known.doing.is_none() && known.retry_at.is_some())
             || self.volumes.retries().next().is_some()
     }
 

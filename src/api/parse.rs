@@ -1,6 +1,8 @@
 //! From what people wrote to what can be relied on: specs become domain types once, here.
 
 mod logs;
+mod namespaces;
+mod order;
 mod placement;
 mod settings;
 mod volumes;
@@ -14,7 +16,7 @@ use super::task_definition::TaskDefinitionSpec;
 use super::{overrides, shapes};
 use crate::domain::definition::rules::{self, Problem};
 use crate::domain::definition::{
-    Architecture, Container, HealthCheck, NetworkMode, PortMapping, TaskDefinition,
+    Architecture, Container, HealthCheck, PortMapping, TaskDefinition,
 };
 use crate::domain::fields::{self, Body};
 use crate::domain::resources::Protocol;
@@ -65,16 +67,9 @@ pub fn task_definition(
         placement::definition_constraints(constraints.map_or(&[], Vec::as_slice), &mut problems);
     let definition = TaskDefinition {
         family: family.to_owned(),
-        network_mode: match spec.network_mode {
-            Some(shapes::NetworkMode::Host) => NetworkMode::Host,
-            // The other modes are refused above.
-            Some(
-                shapes::NetworkMode::Bridge
-                | shapes::NetworkMode::Awsvpc
-                | shapes::NetworkMode::None,
-            )
-            | None => NetworkMode::Bridge,
-        },
+        network_mode: namespaces::network_mode(spec.network_mode),
+        pid_mode: namespaces::pid_mode(spec.pid_mode),
+        ipc_mode: namespaces::ipc_mode(spec.ipc_mode),
         cpu,
         memory,
         architecture: architecture(spec),
@@ -238,6 +233,9 @@ fn container(spec: &shapes::ContainerDefinition) -> Container {
             .map(|(key, value)| (key.clone(), value.to_string()))
             .collect(),
         stop_timeout: seconds(spec.stop_timeout),
+        depends_on: order::dependencies(spec),
+        start_timeout: order::start_timeout(spec),
+        restart_policy: order::restart_policy(spec),
         privileged: spec.privileged.unwrap_or(false),
         settings: settings::settings(spec),
         links: settings::links(spec),

@@ -1,7 +1,7 @@
 //! `ecs-operator agent`: runs beside a Docker Engine and runs its tasks.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
@@ -15,6 +15,7 @@ use crate::agent::driver;
 use crate::agent::instance::{Identity, Size};
 use crate::agent::lease::Heartbeat;
 use crate::agent::metrics::Metrics;
+use crate::agent::pause::PauseImage;
 use crate::agent::wanted::Rules;
 use crate::agent::{self, Settings};
 use crate::api::cluster::ImagePullBehavior;
@@ -107,6 +108,7 @@ pub enum Security {
 /// When the machine has no room for a runtime.
 #[tokio::main(flavor = "current_thread")]
 pub async fn run(args: AgentArguments) -> anyhow::Result<()> {
+    let pause = PauseImage::of(Path::new("/proc/self/exe")).context("cannot read the program")?;
     let config = Config::infer()
         .await
         .context("cannot find the API server")?;
@@ -132,7 +134,7 @@ pub async fn run(args: AgentArguments) -> anyhow::Result<()> {
     };
     let agent = async {
         let ended = agent::run(
-            settings(&args),
+            settings(&args, pause),
             client,
             engine,
             metrics,
@@ -157,7 +159,7 @@ pub async fn run(args: AgentArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn settings(args: &AgentArguments) -> Settings {
+fn settings(args: &AgentArguments, pause: PauseImage) -> Settings {
     let profile = match args.security_profile {
         Security::Baseline => Profile::Baseline,
         Security::Privileged => Profile::Privileged,
@@ -200,7 +202,9 @@ fn settings(args: &AgentArguments) -> Settings {
                 dns_domain: args.cluster_domain.clone(),
                 // The engine says so itself.
                 log_driver: String::new(),
+                pause_image: pause.name(),
             },
+            pause,
             address: args.address.clone(),
             size,
             stopped_tasks_kept: args.stopped_tasks_kept,

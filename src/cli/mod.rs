@@ -8,6 +8,7 @@ pub mod explain;
 pub mod look;
 pub mod manifests;
 pub mod output;
+pub mod pause;
 pub mod plan;
 pub mod protect;
 pub mod status;
@@ -60,6 +61,9 @@ enum Command {
     Crds(crds::CrdsArguments),
     /// Checks an installation: the resources are served and a controller leads. `helm test` runs it.
     CheckInstallation(check::CheckArguments),
+    /// Holds the namespaces that the containers of a task share.
+    #[command(hide = true)]
+    Pause,
     /// Holds an uninstallation back while services or tasks exist, or drains them first.
     UninstallCheck(uninstall::UninstallArguments),
 }
@@ -86,6 +90,7 @@ pub fn run() -> anyhow::Result<()> {
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Protect(arguments) => protect::run(&arguments),
+        Command::Pause => pause::run(),
         Command::Crds(arguments) => crds::run(&arguments),
         Command::CheckInstallation(arguments) => check::run(&arguments),
         Command::UninstallCheck(arguments) => uninstall::run(&arguments),

@@ -5,7 +5,7 @@ mod settings;
 mod volumes;
 
 use super::definition::rules::Problem;
-use super::definition::{NetworkMode, TaskDefinition};
+use super::definition::{IpcMode, NetworkMode, PidMode, TaskDefinition};
 
 /// Docker labels that only agents write.
 const RESERVED_LABEL_PREFIXES: [&str; 2] = ["ecs-operator.io/", "com.amazonaws.ecs."];
@@ -62,6 +62,12 @@ pub fn admit(definition: &TaskDefinition, profile: Profile) -> Vec<Problem> {
     if definition.network_mode == NetworkMode::Host {
         deny("networkMode".into(), "the network of the host");
     }
+    if definition.pid_mode == PidMode::Host {
+        deny("pidMode".into(), "the process namespace of the host");
+    }
+    if definition.ipc_mode == IpcMode::Host {
+        deny("ipcMode".into(), "the IPC namespace of the host");
+    }
     denied
 }
 
@@ -100,13 +106,20 @@ mod tests {
         assert_eq!(admit(&wants, Profile::Baseline), []);
         wants.containers[0].privileged = true;
         wants.network_mode = NetworkMode::Host;
+        wants.pid_mode = PidMode::Host;
+        wants.ipc_mode = IpcMode::Host;
         let fields: Vec<_> = admit(&wants, Profile::Baseline)
             .into_iter()
             .map(|p| p.field)
             .collect();
         assert_eq!(
             fields,
-            ["containerDefinitions[app].privileged", "networkMode"]
+            [
+                "containerDefinitions[app].privileged",
+                "networkMode",
+                "pidMode",
+                "ipcMode"
+            ]
         );
         assert_eq!(admit(&wants, Profile::Privileged), []);
     }

@@ -22,13 +22,16 @@ use futures::stream::BoxStream;
 
 pub use view::{
     Activity, ContainerSpec, ContainerState, ContainerSummary, ContainerView, Created, Dns,
-    EngineInfo, Hint, Image, Network, Pids, Publish, PublishedPort, PullProgress,
+    EngineInfo, Hint, Image, Namespace, Network, Pids, Publish, PublishedPort, PullProgress,
 };
 
 pub use volume::{Mount, VolumeSpec, VolumeView};
 
 /// Labels of a container, or those that a container must have.
 pub type Labels = BTreeMap<String, String>;
+
+/// An archive of images, in parts, as it is read.
+pub type Archive = BoxStream<'static, std::io::Result<bytes::Bytes>>;
 
 /// What a call to the engine comes to.
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, Error>>;
@@ -82,6 +85,9 @@ pub trait Engine: Send + Sync {
 
     /// Removes a volume that no container has.
     fn remove_volume<'a>(&'a self, name: &'a str) -> Answer<'a, ()>;
+
+    /// Takes in an image called `image` out of an archive as `docker save` writes it.
+    fn load<'a>(&'a self, image: &'a str, archive: Archive) -> Answer<'a, ()>;
 
     /// What happens to containers that carry `labels`, from now on. Hints only: some get lost, so list as well.
     fn events<'a>(&'a self, labels: &'a Labels) -> BoxStream<'a, Result<Hint, Error>>;

@@ -38,6 +38,8 @@ struct Container {
     spec: ContainerSpec,
     view: ContainerView,
     created_at: Timestamp,
+    /// Which container of the engine it is.
+    number: u64,
     /// When it ends, and with which code.
     ends: Option<(Timestamp, i64)>,
 }
@@ -103,6 +105,7 @@ impl ModelEngine {
             container.view.exit_code = Some(code);
             container.view.finished_at = Some(now);
             container.view.ports.clear();
+            container.view.address = None;
             container.ends = None;
             self.happened(name, Deed::Ended, Activity::Ended);
         }
@@ -213,6 +216,7 @@ impl ModelEngine {
                 spec: spec.clone(),
                 view,
                 created_at: now,
+                number: self.ids,
                 ends: None,
             },
         );
@@ -224,6 +228,7 @@ impl ModelEngine {
     pub fn start(&mut self, name: &str, now: Timestamp) -> Result<(), Error> {
         self.tick(now);
         let taken = self.ports();
+        let live = self.live();
         let container = self.containers.get_mut(name).ok_or_else(|| missing(name))?;
         if container.view.state.is_live() {
             return Ok(());
@@ -240,7 +245,13 @@ impl ModelEngine {
                 port: publish.host_port,
             })
             .find(|port| container.spec.network == Network::Bridge && taken.contains(port));
-        let problem = program.start_error.or_else(|| {
+        let gone = match &container.spec.network {
+            Network::Container(other) if !live.contains(other) => Some(format!(
+                "cannot join network of a non running container: {other}"
+            )),
+            Network::Container(_) | Network::Bridge | Network::Host | Network::None => None,
+        };
+        let problem = program.start_error.or(gone).or_else(|| {
             clash.map(|port| {
                 format!("driver failed programming external connectivity on endpoint {name}: Bind for 0.0.0.0:{} failed: port is already allocated", port.port)
             })
@@ -252,8 +263,18 @@ impl ModelEngine {
                 message,
             });
         }
+        let before = container.view.started_at.zip(container.view.finished_at);
+        let deed = match before.zip(container.view.exit_code) {
+            Some(((started, finished), code)) => Deed::StartedAgain {
+                code,
+                ran: finished.duration_since(started),
+            },
+            None => Deed::Started,
+        };
         container.view.state = ContainerState::Running;
         container.view.started_at = Some(now);
+        container.view.address = (container.spec.network == Network::Bridge)
+            .then(|| format!("172.17.0.{}", container.number % 250 + 2));
         container.view.exit_code = None;
         container.view.finished_at = None;
         container.view.ports = container
@@ -270,7 +291,7 @@ impl ModelEngine {
         container.ends = program
             .runs_for
             .and_then(|lifetime| Some((now.checked_add(lifetime).ok()?, program.exit_code)));
-        self.happened(name, Deed::Started, Activity::Started);
+        self.happened(name, deed, Activity::Started);
         self.tick(now);
         Ok(())
     }
@@ -344,6 +365,11 @@ impl ModelEngine {
         };
         self.local.insert(image.to_owned(), found.clone());
         Ok(())
+    }
+
+    /// See [`super::Engine::load`]. Its containers run for ever.
+    pub fn load(&mut self, image: &str) {
+        *self = std::mem::take(self).with_image(image, Program::default());
     }
 
     /// See [`super::Engine::image`].

@@ -49,6 +49,10 @@ pub struct ContainerSpec {
     pub ports: Vec<Publish>,
     /// Whose network the container uses.
     pub network: Network,
+    /// Whose processes it sees.
+    pub pid: Namespace,
+    /// Whose means of communication between processes it uses.
+    pub ipc: Namespace,
     /// Name resolution inside the container; the engine's own when empty.
     pub dns: Dns,
     /// Without one the container has none, whatever its image says.
@@ -85,13 +89,33 @@ impl Default for Pids {
 }
 
 /// Whose network a container uses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Network {
     /// The engine's default bridge.
     #[default]
     Bridge,
     /// The instance's own.
     Host,
+    /// That of the container with this name.
+    Container(String),
+    /// None.
+    None,
+}
+
+/// Whose namespace a container uses.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Namespace {
+    /// As the engine is set up.
+    #[default]
+    Engine,
+    /// Its own, which others may join.
+    Shareable,
+    /// That of the container with this name.
+    Container(String),
+    /// The instance's.
+    Host,
+    /// None.
+    None,
 }
 
 /// A port to publish.
@@ -223,6 +247,8 @@ pub struct ContainerView {
     pub health: Health,
     /// Ports that are really bound.
     pub ports: Vec<PublishedPort>,
+    /// IPv4 address on the engine's bridge, while it runs with a network of its own there.
+    pub address: Option<String>,
     /// Id of the image, which is a digest of its configuration.
     pub image_id: Option<String>,
 }
@@ -243,6 +269,7 @@ impl ContainerView {
             finished_at: None,
             health: Health::Unknown,
             ports: Vec::new(),
+            address: None,
             image_id: None,
         }
     }

@@ -7,6 +7,7 @@ use ecs_operator::agent::driver;
 use ecs_operator::agent::instance::{Identity, Size};
 use ecs_operator::agent::lease::Heartbeat;
 use ecs_operator::agent::metrics::Metrics;
+use ecs_operator::agent::pause::PauseImage;
 use ecs_operator::agent::wanted::Rules;
 use ecs_operator::agent::{self, Settings};
 use ecs_operator::platform::clock::Clock;
@@ -102,6 +103,7 @@ impl Scene {
                     instance: INSTANCE.into(),
                     ..Rules::default()
                 },
+                pause: PauseImage::default(),
                 address: None,
                 size: Size::default(),
                 stopped_tasks_kept: 10,
@@ -166,7 +168,9 @@ impl Scene {
     /// How often containers were started, however that ended.
     pub(crate) fn starts(&self) -> usize {
         self.engine.with(|model, _| {
-            let started = |(_, deed): &&(String, Deed)| *deed == Deed::Started;
+            let started = |(_, deed): &&(String, Deed)| {
+                matches!(deed, Deed::Started | Deed::StartedAgain { .. })
+            };
             model.deeds().iter().filter(started).count()
         })
     }

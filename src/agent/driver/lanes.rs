@@ -12,6 +12,7 @@ use futures::{FutureExt, StreamExt};
 use tokio::sync::Semaphore;
 use tracing::{debug, info};
 
+use crate::agent::pause::PauseImage;
 use crate::agent::step::{Call, Outcome};
 use crate::api::cluster::ImagePullBehavior;
 use crate::runtime::{ContainerSpec, Created, Engine, Error, Image};
@@ -27,6 +28,7 @@ type Pull = Shared<BoxFuture<'static, Result<Image, Error>>>;
 #[derive(Clone)]
 pub(super) struct Lanes {
     engine: Arc<dyn Engine>,
+    pause: Arc<PauseImage>,
     starts: Arc<Semaphore>,
     stops: Arc<Semaphore>,
     pulls: Arc<Semaphore>,
@@ -47,11 +49,12 @@ pub(super) struct Work {
 }
 
 impl Lanes {
-    pub(super) fn new(engine: Arc<dyn Engine>, cpus: u32) -> Self {
+    pub(super) fn new(engine: Arc<dyn Engine>, cpus: u32, pause: PauseImage) -> Self {
         let cpus = usize::try_from(cpus).unwrap_or(1).max(1);
         let lane = |size| Arc::new(Semaphore::new(size));
         Self {
             engine,
+            pause: Arc::new(pause),
             starts: lane(cpus * STARTS_PER_CPU),
             stops: lane(STOPS),
             pulls: lane(PULLS),
@@ -134,6 +137,12 @@ impl Lanes {
             };
         }
         let image = spec.image;
+        if image == self.pause.name() {
+            return match self.engine.image(&image).await? {
+                Some(found) => Ok(found),
+                None => self.shared_pull(&image).await,
+            };
+        }
         // A digest names its content: what is there is what would come.
         let pinned = image.contains("@sha256:");
         let was_pulled = self
@@ -186,6 +195,10 @@ impl Lanes {
 
     async fn pull(&self, image: &str) -> Result<Image, Error> {
         let _permit = self.pulls.acquire().await;
+        if image == self.pause.name() {
+            self.load_pause_image(image).await?;
+            return self.have(image).await;
+        }
         let mut steps = self.engine.pull(image);
         while let Some(step) = steps.next().await {
             let step = step?;
@@ -195,10 +208,25 @@ impl Lanes {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(image.to_owned());
+        self.have(image).await
+    }
+
+    /// The image that the engine was given just now.
+    async fn have(&self, image: &str) -> Result<Image, Error> {
         let found = self.engine.image(image).await?;
         found.ok_or_else(|| Error::NotFound {
             message: format!("the engine pulled {image} and does not have it"),
         })
+    }
+
+    /// The image of pause containers comes from no registry.
+    async fn load_pause_image(&self, image: &str) -> Result<(), Error> {
+        let archive = self.pause.archive().map_err(|error| Error::Refused {
+            status: 0,
+            message: format!("cannot make the image of pause containers: {error}"),
+        })?;
+        info!(image, "the engine is given the image of pause containers");
+        self.engine.load(image, archive).await
     }
 }
 

@@ -33,6 +33,7 @@ use tracing::{info, warn};
 use super::engine::EngineState;
 use super::instance::{self, Size};
 use super::metrics::Metrics;
+use super::pause::PauseImage;
 use super::step::{Outcome, VolumeOutcome};
 use super::wanted::{Ledger, Rules};
 use crate::api::names;
@@ -64,6 +65,8 @@ pub struct Settings {
     pub address: Option<String>,
     /// What the instance offers.
     pub size: Size,
+    /// What the pause containers of its tasks run.
+    pub pause: PauseImage,
     /// Stopped tasks whose containers are kept.
     pub stopped_tasks_kept: usize,
 }
@@ -180,7 +183,11 @@ pub async fn run(
         .log_driver
         .clone_from(&description.log_driver);
     let capacity = instance::capacity(&description, &settings.size);
-    let lanes = Lanes::new(Arc::clone(&engine), description.cpus);
+    let lanes = Lanes::new(
+        Arc::clone(&engine),
+        description.cpus,
+        settings.pause.clone(),
+    );
     let labels = Labels::from([(
         names::INSTANCE_DOCKER_LABEL.to_owned(),
         settings.rules.instance.clone(),

@@ -103,14 +103,23 @@ pub struct Known {
     pulls: u32,
     /// Something happened to it while a call was under way.
     again: bool,
-    /// A start got no answer in time, so that the engine may still carry it out.
-    start_overdue: bool,
+    /// A start of which nobody knows whether the engine has carried it out, or will.
+    unanswered: Option<Unanswered>,
     /// Calls in a row that came to nothing.
     tries: u32,
     /// No call before this time.
     pub retry_at: Option<Timestamp>,
     /// Number of the last change, to tell looks that began before it.
     changed: u64,
+}
+
+/// A start without an answer. A look that shows another time of start tells that it took effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Unanswered {
+    /// When the container had last started before.
+    started_before: Option<Timestamp>,
+    /// Its deadline passed: it counts as failed unless a look shows otherwise.
+    is_late: bool,
 }
 
 impl Known {
@@ -151,7 +160,8 @@ impl Known {
             Seen::Unknown => false,
             Seen::Absent { .. } => true,
             Seen::Present(view) => match view.state {
-                ContainerState::Exited | ContainerState::Dead => true,
+                ContainerState::Exited => !self.is_start_unanswered(),
+                ContainerState::Dead => true,
                 // A start that failed is over; one without an answer may be carried out yet.
                 ContainerState::Created => view.error.is_some(),
                 ContainerState::Running
@@ -161,6 +171,12 @@ impl Known {
                 | ContainerState::Unknown => false,
             },
         }
+    }
+
+    /// Whether a start may still take effect.
+    #[must_use]
+    pub fn is_start_unanswered(&self) -> bool {
+        self.unanswered.is_some()
     }
 
     /// Takes in one line of a list that began when `began` was the number of the newest change.
@@ -242,6 +258,7 @@ impl Known {
                     .filter(|error| !matches!(error, Error::NotFound { .. }))
             }
             Outcome::Removed(Ok(())) => {
+                self.unanswered = None;
                 self.seen = Seen::Absent { looks: 2 };
                 None
             }
@@ -277,9 +294,12 @@ impl Known {
         self.retry_at = None;
         match answer {
             Ok(view) => {
-                let waits = view.state == ContainerState::Created && self.start_overdue;
+                let took_effect = |start: &Unanswered| {
+                    view.state.is_live() || view.started_at != start.started_before
+                };
+                self.unanswered = self.unanswered.filter(|start| !took_effect(start));
                 self.adopt(container, view, wanted);
-                if waits {
+                if self.unanswered.is_some_and(|start| start.is_late) {
                     self.failure.get_or_insert_with(|| {
                         "DockerTimeoutError: Could not transition to started; timed out after waiting 3m0s".to_owned()
                     });
@@ -356,14 +376,18 @@ impl Known {
     }
 
     fn started(&mut self, answer: Result<(), Error>) -> Option<Error> {
+        let started_before = self.view().and_then(|view| view.started_at);
         self.seen = Seen::Unknown;
+        self.unanswered = match &answer {
+            Err(error) if error.is_unknown() => Some(Unanswered {
+                started_before,
+                is_late: matches!(error, Error::Timeout { .. }),
+            }),
+            Ok(()) | Err(_) => None,
+        };
         match answer {
             Ok(()) => None,
-            Err(error @ Error::Timeout { .. }) => {
-                self.start_overdue = true;
-                Some(error)
-            }
-            Err(error @ Error::Unreachable { .. }) => Some(error),
+            Err(error) if error.is_unknown() => Some(error),
             Err(error) => self.fail("CannotStartContainerError", &error),
         }
     }

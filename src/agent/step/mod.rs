@@ -2,19 +2,24 @@
 //! what is under way, what was reported last, and the time.
 //!
 //! # Guarantees
-//! A container that ran is never started again. A task is STOPPED only when every container was seen not to live.
-//! Reports only move forward, and STOPPED never changes. An engine that cannot be asked ends nothing.
+//! A container that ran is started again only by its restart policy: once for each end that the policy answers, and
+//! never once its task is to end. Containers come up in the order of their dependencies and go down in the reverse. A
+//! task is STOPPED only when every container was seen not to live. Reports only move forward, and STOPPED never
+//! changes. An engine that cannot be asked ends nothing.
 //!
 //! # Caveats
 //! An agent that is killed while the engine hangs in a start may, after its own restart, send that start a second
 //! time; if the container ran and ended in between, Docker would run it twice. The first start's deadline makes this
-//! rare, and no call of Docker's can exclude it.
+//! rare, and no call of Docker's can exclude it. A restart that hangs and whose agent is killed may come after its task
+//! was reported STOPPED; the next look stops it.
 
 mod known;
+mod order;
 mod report;
 mod volumes;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -22,9 +27,12 @@ pub use known::{Call, Known, Outcome, Seen};
 pub use report::{ContainerReport, ContainerStatus, TaskReport};
 pub use volumes::{VolumeCall, VolumeOrder, VolumeOutcome, Volumes};
 
+use order::Gate;
+
 use super::wanted::Wanted;
 use crate::api::cluster::ImagePullBehavior;
-use crate::domain::definition::{Container, DEFAULT_STOP_TIMEOUT};
+use crate::domain::definition::namespaces::PAUSE;
+use crate::domain::definition::{Container, DEFAULT_STOP_TIMEOUT, NetworkMode};
 use crate::domain::events;
 use crate::domain::task::{Stop, StopCode, TaskState};
 use crate::runtime::ContainerState;
@@ -52,6 +60,8 @@ pub struct Step {
     pub orders: Vec<Order>,
     /// Complete; equal to the last one when nothing is new.
     pub report: TaskReport,
+    /// When to decide again although nothing happened.
+    pub wake: Option<Timestamp>,
 }
 
 /// Why a task's containers stay with the engine.
@@ -78,7 +88,7 @@ pub fn step(
     if report.state < TaskState::Stopped {
         observe(&mut report, wanted, containers, volumes);
         report.created_at.get_or_insert(now);
-        advance(&mut report, wanted, containers, now);
+        advance(&mut report, wanted, (containers, volumes), now);
     }
     let orders =
         if report.stop.is_some() || report.state == TaskState::Stopped || keep == Keep::Nothing {
@@ -86,18 +96,34 @@ pub fn step(
         } else {
             bring_up(wanted, containers, volumes, &report, now)
         };
+    let wake = report
+        .stop
+        .is_none()
+        .then(|| order::wake(wanted, &report, now))
+        .flatten();
     if report.pull_started_at.is_none() && orders.iter().any(|order| order.call == Call::Pull) {
         report.pull_started_at = Some(now);
     }
-    Step { orders, report }
+    Step {
+        orders,
+        report,
+        wake,
+    }
+}
+
+/// The earlier of two times, where there are two.
+fn earliest(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    one.into_iter().chain(other).min()
 }
 
 /// Takes what the engine showed into the report.
 fn observe(report: &mut TaskReport, wanted: &Wanted, containers: &Containers, volumes: &Volumes) {
+    let is_to_end = report.stop.is_some() || reason_to_end(report, wanted).is_some();
     for container in &wanted.definition.containers {
         if let Some(obstacle) = obstacle(report, wanted, container, volumes) {
-            report.end_container(&container.name, Some(obstacle));
+            report.end_container(&container.name, Some(obstacle), None);
         }
+        let exists = report.exists(&container.name);
         let entry = report.entry(container);
         let Some(known) = containers.get(&container.name) else {
             continue;
@@ -108,19 +134,27 @@ fn observe(report: &mut TaskReport, wanted: &Wanted, containers: &Containers, vo
         if entry.status == ContainerStatus::Stopped {
             continue;
         }
+        // What ran before and could not be started again is looked at first, for its exit code.
+        let is_known = known.seen != Seen::Unknown || entry.started_at.is_none();
         match &known.seen {
-            Seen::Present(view) => entry.observe(view, container.health_check.is_some()),
-            Seen::Absent { looks } if *looks >= 2 && entry.runtime_id.is_some() => {
+            Seen::Present(view) => entry.observe(view, container, is_to_end),
+            Seen::Absent { looks } if *looks >= 2 && exists => {
                 let was_removed_by_us =
                     entry.status == ContainerStatus::Pending && report.stop.is_some();
                 let reason = (!was_removed_by_us).then(|| VANISHED.to_owned());
-                report.end_container(&container.name, reason);
+                report.end_container(&container.name, reason, None);
             }
             Seen::Absent { .. } | Seen::Unknown => {}
         }
-        if let Some(failure) = &known.failure {
-            report.end_container(&container.name, Some(failure.clone()));
+        if let Some(failure) = known.failure.as_ref().filter(|_| is_known) {
+            let exit_code = known.view().and_then(|view| view.exit_code);
+            report.end_container(&container.name, Some(failure.clone()), exit_code);
         }
+    }
+    if wanted.definition.network_mode == NetworkMode::Awsvpc
+        && let Some(pause) = containers.get(PAUSE).and_then(Known::view)
+    {
+        report.share_network(wanted, pause);
     }
 }
 
@@ -146,7 +180,15 @@ fn obstacle(
 }
 
 /// Moves the task itself forward.
-fn advance(report: &mut TaskReport, wanted: &Wanted, containers: &Containers, now: Timestamp) {
+fn advance(
+    report: &mut TaskReport,
+    wanted: &Wanted,
+    (containers, volumes): (&Containers, &Volumes),
+    now: Timestamp,
+) {
+    if report.stop.is_none() {
+        order::end_those_who_wait_for_nothing(report, wanted, now);
+    }
     let definition = &wanted.definition.containers;
     let images_ready = |name: &String| {
         containers
@@ -176,6 +218,8 @@ fn advance(report: &mut TaskReport, wanted: &Wanted, containers: &Containers, no
     {
         report.stop = Some(stop);
         report.stopping_at.get_or_insert(now);
+        // What waits for its restart has ended for good now.
+        observe(report, wanted, containers, volumes);
     }
     if report.execution_stopped_at.is_none() {
         let ended = definition
@@ -231,9 +275,20 @@ fn reason_to_end(report: &TaskReport, wanted: &Wanted) -> Option<Stop> {
             reason: events::ESSENTIAL_EXITED.to_owned(),
         });
     }
+    // Nobody sees the pause container, so that the task has to say why it failed.
+    let why = report
+        .container(&ended.name)
+        .filter(|_| ended.is_pause())
+        .and_then(|pause| pause.reason.as_deref());
     Some(Stop {
         code: StopCode::TaskFailedToStart,
-        reason: FAILED_TO_START.to_owned(),
+        reason: why.map_or_else(
+            || FAILED_TO_START.to_owned(),
+            |why| {
+                let arn = wanted.arn();
+                format!("ResourceInitializationError: resource cannot be initialized for task {arn}: {why}")
+            },
+        ),
     })
 }
 
@@ -258,32 +313,36 @@ fn bring_up(
         else {
             continue;
         };
-        if report.is_stopped(&container.name) {
-            continue;
-        }
+        let name = &container.name;
         let call = match &known.seen {
+            // It was given up, and may not come back to life.
+            _ if report.is_stopped(name) => match end(known, container.stop_timeout()) {
+                Some(call) => call,
+                None => continue,
+            },
             Seen::Unknown => Call::Inspect,
             // It was there: a second look decides whether it has vanished.
-            Seen::Absent { .. } if report.exists(&container.name) => Call::Inspect,
+            Seen::Absent { .. } if report.exists(name) => Call::Inspect,
+            // Images come at once, whatever their containers wait for.
             Seen::Absent { .. } if known.image.is_none() => Call::Pull,
             Seen::Absent { .. } if !volumes.are_ready(wanted, container) => continue,
             Seen::Absent { .. } => {
                 let mut sources = container.volumes_from.iter();
-                if !sources.all(|from| exists(&from.container)) {
-                    continue;
+                let has_sources = sources.all(|from| exists(&from.container));
+                match order::gate(container, wanted, report, now) {
+                    Gate::Open if has_sources => Call::Create,
+                    Gate::Open | Gate::Closed { .. } | Gate::Shut(_) => continue,
                 }
-                Call::Create
             }
-            Seen::Present(view) if view.state == ContainerState::Created => Call::Start,
-            Seen::Present(view)
-                if matches!(
-                    view.state,
-                    ContainerState::Removing | ContainerState::Unknown
-                ) =>
-            {
-                Call::Inspect
-            }
-            Seen::Present(_) => continue,
+            Seen::Present(view) => match view.state {
+                // That it ended and is not reported as stopped is the word of its restart policy.
+                ContainerState::Created | ContainerState::Exited => Call::Start,
+                ContainerState::Removing | ContainerState::Unknown => Call::Inspect,
+                ContainerState::Running
+                | ContainerState::Paused
+                | ContainerState::Restarting
+                | ContainerState::Dead => continue,
+            },
         };
         orders.push(Order {
             container: container.name.clone(),
@@ -297,33 +356,16 @@ fn bring_up(
 fn put_down(wanted: &Wanted, containers: &Containers, keep: Keep, now: Timestamp) -> Vec<Order> {
     let mut orders = Vec::new();
     for (name, known) in containers.iter().filter(|(_, known)| known.is_free(now)) {
-        let call = match &known.seen {
-            Seen::Unknown => Call::Inspect,
-            Seen::Absent { .. } => continue,
-            Seen::Present(view) => match view.state {
-                ContainerState::Removing => Call::Inspect,
-                // A start may still be under way in the engine: a container that is removed can't be started.
-                ContainerState::Created if view.error.is_none() || keep == Keep::Nothing => {
-                    Call::Remove
-                }
-                ContainerState::Exited | ContainerState::Dead if keep == Keep::Nothing => {
-                    Call::Remove
-                }
-                ContainerState::Created | ContainerState::Exited | ContainerState::Dead => continue,
-                ContainerState::Running
-                | ContainerState::Paused
-                | ContainerState::Restarting
-                | ContainerState::Unknown => {
-                    let grace = wanted
-                        .container(name)
-                        .map_or(DEFAULT_STOP_TIMEOUT, Container::stop_timeout);
-                    if known.stops == 0 {
-                        Call::Stop { grace }
-                    } else {
-                        Call::Kill
-                    }
-                }
-            },
+        let grace = wanted
+            .container(name)
+            .map_or(DEFAULT_STOP_TIMEOUT, Container::stop_timeout);
+        let call = match end(known, grace) {
+            Some(Call::Stop { .. } | Call::Kill) if !order::may_end(name, wanted, containers) => {
+                continue;
+            }
+            None if keep == Keep::Nothing && known.view().is_some() => Call::Remove,
+            None => continue,
+            Some(call) => call,
         };
         orders.push(Order {
             container: name.clone(),
@@ -331,6 +373,33 @@ fn put_down(wanted: &Wanted, containers: &Containers, keep: Keep, now: Timestamp
         });
     }
     orders
+}
+
+/// The call after which a container does not live and cannot come to live; `None` where that is so.
+fn end(known: &Known, grace: Duration) -> Option<Call> {
+    match &known.seen {
+        Seen::Unknown => Some(Call::Inspect),
+        Seen::Absent { .. } => None,
+        Seen::Present(view) => match view.state {
+            ContainerState::Removing => Some(Call::Inspect),
+            // A start may still be under way in the engine: a container that is removed can't be started.
+            ContainerState::Created if view.error.is_none() => Some(Call::Remove),
+            ContainerState::Exited if known.is_start_unanswered() => Some(Call::Remove),
+            ContainerState::Created | ContainerState::Exited | ContainerState::Dead => None,
+            ContainerState::Running
+            | ContainerState::Paused
+            | ContainerState::Restarting
+            | ContainerState::Unknown
+                if known.stops == 0 =>
+            {
+                Some(Call::Stop { grace })
+            }
+            ContainerState::Running
+            | ContainerState::Paused
+            | ContainerState::Restarting
+            | ContainerState::Unknown => Some(Call::Kill),
+        },
+    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,13 @@
 //! All that is told of a task. It is the agent's whole memory of it: after a restart it is read back from the
 //! API, so that times and reasons that were told once stay.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use crate::agent::wanted::Wanted;
 use crate::domain::definition::Container;
+use crate::domain::definition::namespaces::PAUSE;
 use crate::domain::task::{Health, Stop, TaskState};
 use crate::runtime::{ContainerState, ContainerView, PublishedPort};
 
@@ -57,8 +60,14 @@ pub struct ContainerReport {
     pub exit_code: Option<i64>,
     /// What went wrong.
     pub reason: Option<String>,
+    /// When it last started.
+    pub started_at: Option<Timestamp>,
+    /// How often its restart policy has started it again.
+    pub restart_count: u32,
     /// Ports of the instance that lead to it.
     pub bindings: Vec<PublishedPort>,
+    /// Address of its task, where the task has one.
+    pub address: Option<String>,
     /// Result of its health check.
     pub health: Health,
     /// CPU units.
@@ -122,7 +131,7 @@ impl TaskReport {
         &mut self.containers[at]
     }
 
-    fn container(&self, name: &str) -> Option<&ContainerReport> {
+    pub(super) fn container(&self, name: &str) -> Option<&ContainerReport> {
         self.containers.iter().find(|report| report.name == name)
     }
 
@@ -143,10 +152,33 @@ impl TaskReport {
         reason.is_some_and(|reason| reason.starts_with(CANNOT_PULL))
     }
 
-    /// Whether the container was created, as far as was told.
+    /// Whether the container was created, as far as was told. Of the pause container nothing is told; but any other
+    /// container was created after it.
     pub(super) fn exists(&self, name: &str) -> bool {
-        self.container(name)
-            .is_some_and(|report| report.runtime_id.is_some())
+        let mut reports = self.containers.iter();
+        reports.any(|report| (report.name == name || name == PAUSE) && report.runtime_id.is_some())
+    }
+
+    /// Gives the containers the address and the ports of the pause container that holds their network.
+    pub(super) fn share_network(&mut self, wanted: &Wanted, pause: &ContainerView) {
+        if pause.address.is_none() {
+            return;
+        }
+        for container in wanted.definition.own_containers() {
+            let leads_to = |port: &&PublishedPort| {
+                let mut mappings = container.port_mappings.iter();
+                mappings.any(|mapping| {
+                    (mapping.container_port, mapping.protocol)
+                        == (port.container_port, port.protocol)
+                })
+            };
+            let bindings = pause.ports.iter().filter(leads_to).cloned().collect();
+            let entry = self.entry(container);
+            if entry.status == ContainerStatus::Running {
+                entry.address.clone_from(&pause.address);
+                entry.bindings = bindings;
+            }
+        }
     }
 
     /// Whether the container runs, or has run; a finished one that is not essential does not hold its task back.
@@ -159,13 +191,19 @@ impl TaskReport {
             })
     }
 
-    pub(super) fn end_container(&mut self, name: &str, reason: Option<String>) {
+    pub(super) fn end_container(
+        &mut self,
+        name: &str,
+        reason: Option<String>,
+        exit_code: Option<i64>,
+    ) {
         let open = |report: &&mut ContainerReport| {
             report.name == name && report.status != ContainerStatus::Stopped
         };
         if let Some(report) = self.containers.iter_mut().find(open) {
             report.status = ContainerStatus::Stopped;
             report.reason = reason;
+            report.exit_code = exit_code;
         }
     }
 
@@ -197,17 +235,28 @@ impl TaskReport {
 }
 
 impl ContainerReport {
-    /// Takes in what the engine shows.
-    pub(super) fn observe(&mut self, view: &ContainerView, has_check: bool) {
+    /// Takes in what the engine shows. An end that the restart policy answers is none, unless the task is to end.
+    pub(super) fn observe(&mut self, view: &ContainerView, container: &Container, is_to_end: bool) {
         self.runtime_id = Some(view.id.clone());
+        let started_at = view.started_at.map(as_stored);
+        if started_at.is_some() && started_at != self.started_at {
+            self.restart_count += u32::from(self.started_at.is_some());
+            self.started_at = started_at;
+        }
         match view.state {
             ContainerState::Created | ContainerState::Removing | ContainerState::Unknown => {}
             ContainerState::Running | ContainerState::Paused | ContainerState::Restarting => {
                 self.status = ContainerStatus::Running;
-                self.bindings.clone_from(&view.ports);
-                if has_check {
+                if !view.ports.is_empty() {
+                    self.bindings.clone_from(&view.ports);
+                }
+                if container.health_check.is_some() {
                     self.health = view.health;
                 }
+            }
+            ContainerState::Exited if !is_to_end && restarts(view, container) => {
+                self.status = ContainerStatus::Running;
+                self.health = Health::Unknown;
             }
             ContainerState::Exited | ContainerState::Dead => {
                 self.status = ContainerStatus::Stopped;
@@ -216,4 +265,21 @@ impl ContainerReport {
             }
         }
     }
+}
+
+/// Whether the restart policy answers the end that the engine shows.
+fn restarts(view: &ContainerView, container: &Container) -> bool {
+    let ended = container.restart_policy.as_ref().zip(view.exit_code);
+    let times = view.started_at.zip(view.finished_at);
+    let (Some((policy, exit_code)), Some((started, finished))) = (ended, times) else {
+        return false;
+    };
+    // A clock that was set back shows an end before the start: then it has run for no time.
+    let ran = Duration::try_from(finished.duration_since(started)).unwrap_or_default();
+    policy.restarts(exit_code, ran)
+}
+
+/// As precise as the API stores it, so that a time that was told and read back is the same.
+fn as_stored(at: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
 }

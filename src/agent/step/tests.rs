@@ -2,7 +2,10 @@
 //! engine restart, containers end and vanish. Whatever happens, the promises at the top of the module hold.
 
 mod examples;
+mod namespaces;
+mod ordering;
 mod properties;
+mod restarts;
 mod volumes;
 
 use std::collections::BTreeMap;
@@ -14,7 +17,8 @@ use crate::agent::task::{Listed, Task};
 use crate::agent::wanted::Rules;
 use crate::api::names;
 use crate::domain::definition::tests_support;
-use crate::domain::definition::{Container, TaskDefinition};
+use crate::domain::definition::{Condition, Container, TaskDefinition};
+use crate::domain::task::Health;
 use crate::runtime::model::{Deed, ModelEngine, Program};
 use crate::runtime::{ContainerSummary, Error, Labels};
 
@@ -27,6 +31,8 @@ pub(super) struct World {
     pub(super) now: Timestamp,
     pub(super) orders: Vec<Order>,
     pub(super) volume_orders: Vec<VolumeOrder>,
+    /// Containers that were healthy once.
+    healthy: std::collections::BTreeSet<String>,
     changes: u64,
 }
 
@@ -43,7 +49,10 @@ impl World {
         containers: impl IntoIterator<Item = Container>,
         programs: &[(&str, Program)],
     ) -> Self {
-        let mut definition: TaskDefinition = tests_support::definition("web", containers);
+        Self::new(tests_support::definition("web", containers), programs)
+    }
+
+    pub(super) fn new(mut definition: TaskDefinition, programs: &[(&str, Program)]) -> Self {
         definition.volumes = volumes::all();
         let wanted = Wanted {
             uid: "0f3a9c2e-77d1-4d8a-9a52-6b6a1a0e7b10".into(),
@@ -72,6 +81,7 @@ impl World {
             now,
             orders: Vec::new(),
             volume_orders: Vec::new(),
+            healthy: std::collections::BTreeSet::new(),
             changes: 0,
         };
         world.step();
@@ -124,7 +134,7 @@ impl World {
         self.check_deeds();
     }
 
-    /// A container is created once while it is there, and its processes start once.
+    /// A container is created once while it is there, and its processes start once, and again as its policy says.
     fn check_deeds(&self) {
         let mut lives: BTreeMap<&str, (bool, bool)> = BTreeMap::new();
         for (name, deed) in self.engine.deeds() {
@@ -134,10 +144,78 @@ impl World {
                     assert!(!std::mem::replace(exists, true), "{name} was created twice");
                 }
                 Deed::Started => assert!(!std::mem::replace(ran, true), "{name} was started twice"),
+                Deed::StartedAgain { code, ran } => {
+                    let container = self.container_called(name);
+                    let policy = container.restart_policy.as_ref();
+                    let ran = Duration::try_from(*ran).unwrap_or_default();
+                    assert!(
+                        policy.is_some_and(|policy| policy.restarts(*code, ran)),
+                        "{name} was started again after exit code {code} and {ran:?}"
+                    );
+                }
                 Deed::Ended => {}
                 Deed::Removed => {
                     (*exists, *ran) = (false, false);
                 }
+            }
+        }
+    }
+
+    fn container_called(&self, engine_name: &str) -> &Container {
+        let mut containers = self.wanted.definition.containers.iter();
+        let found = containers.find(|it| self.wanted.engine_name(&it.name) == engine_name);
+        found.unwrap()
+    }
+
+    /// What a container waits for has really happened, before it is created.
+    fn check_order_of_creation(&mut self, container: &Container) {
+        for (name, condition) in container.dependencies() {
+            let name = self.wanted.engine_name(name);
+            let ever = |wanted: Deed| {
+                let mut deeds = self.engine.deeds().iter();
+                deeds.any(|(who, deed)| *who == name && *deed == wanted)
+            };
+            let reached = match condition {
+                Condition::Start => ever(Deed::Started),
+                Condition::Complete => ever(Deed::Ended),
+                Condition::Healthy => self.healthy.contains(&name),
+                Condition::Success => {
+                    ever(Deed::Ended)
+                        && self
+                            .engine
+                            .inspect(&name, self.now)
+                            .map_or(true, |view| view.exit_code == Some(0))
+                }
+            };
+            assert!(
+                reached,
+                "{} came before {condition:?} of {name}",
+                container.name
+            );
+        }
+    }
+
+    /// Nothing that waited for a container outlives it where the agent ends it.
+    fn check_order_of_end(&self, ended: &str) {
+        let live = self.engine.live();
+        let mut containers = self.wanted.definition.containers.iter();
+        let outlives = containers
+            .find(|it| it.depends_on(ended) && live.contains(&self.wanted.engine_name(&it.name)));
+        let is_stopping = self.task.report().stop.is_some();
+        assert!(
+            !is_stopping || outlives.is_none(),
+            "{ended} is stopped before {}",
+            outlives.unwrap().name
+        );
+    }
+
+    /// Says what the health check of a container finds, if it runs.
+    pub(super) fn set_health(&mut self, container: &str, health: Health) {
+        let name = self.name(container);
+        if self.engine.live().contains(&name) {
+            self.engine.set_health(&name, health);
+            if health == Health::Healthy {
+                self.healthy.insert(name);
             }
         }
     }
@@ -167,6 +245,11 @@ impl World {
     fn carry_out(&mut self, order: &Order) -> Outcome {
         let name = self.task.engine_name(&order.container).unwrap().to_owned();
         let container = self.wanted.container(&order.container).unwrap().clone();
+        match order.call {
+            Call::Create => self.check_order_of_creation(&container),
+            Call::Stop { .. } | Call::Kill => self.check_order_of_end(&order.container),
+            Call::Inspect | Call::Pull | Call::Start | Call::Remove => {}
+        }
         match order.call {
             Call::Inspect => Outcome::Inspected(self.engine.inspect(&name, self.now)),
             Call::Pull => Outcome::Pulled(
@@ -260,6 +343,18 @@ impl World {
             self.save();
             self.pass(SignedDuration::from_secs(1));
         }
+    }
+
+    /// Everything that is asked for now goes well.
+    pub(super) fn quiesce(&mut self) {
+        for _ in 0..40 {
+            self.perform(0, Fate::Answered);
+        }
+    }
+
+    /// What is told of a container.
+    pub(super) fn told(&self, name: &str) -> &ContainerReport {
+        self.task.report().container(name).unwrap()
     }
 
     pub(super) fn name(&self, container: &str) -> String {

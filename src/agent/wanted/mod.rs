@@ -2,6 +2,7 @@
 
 mod fields;
 mod ledger;
+mod namespaces;
 mod volumes;
 
 use std::collections::BTreeMap;
@@ -19,13 +20,15 @@ use crate::api::task::{EcsTask, EcsTaskSpec, TaskExtensions};
 use crate::api::task_definition::TaskDefinitionSpec;
 use crate::domain::definition::logs::LogConfiguration;
 use crate::domain::definition::settings::{Link, Settings};
-use crate::domain::definition::{Container, NetworkMode, PortMapping, TaskDefinition};
+use crate::domain::definition::{
+    Container, IpcMode, NetworkMode, PidMode, PortMapping, TaskDefinition,
+};
 use crate::domain::events;
 use crate::domain::ids;
 use crate::domain::resources::{HostPort, Protocol};
 use crate::domain::security::{self, Profile};
 use crate::domain::task::{Stop, StopCode};
-use crate::runtime::{ContainerSpec, ContainerView, Dns, Labels, Network, Publish};
+use crate::runtime::{ContainerSpec, ContainerView, Dns, Labels, Publish};
 
 /// Region and account in ARNs of a cluster that is none of AWS's.
 const ARN_PREFIX: &str = "arn:aws:ecs:us-east-1:000000000000";
@@ -45,6 +48,8 @@ pub struct Rules {
     pub dns_domain: String,
     /// The engine's log driver for containers that name none.
     pub log_driver: String,
+    /// Image of pause containers.
+    pub pause_image: String,
 }
 
 /// One task as it is wanted.
@@ -94,7 +99,7 @@ impl Wanted {
         });
         match admitted {
             Ok(definition) => Self {
-                definition,
+                definition: definition.with_pause(&rules.pause_image),
                 ..Self::without_definition(task, revision, family, rules)
             },
             Err(problems) => {
@@ -138,6 +143,8 @@ impl Wanted {
             definition: TaskDefinition {
                 family: family.to_owned(),
                 network_mode: NetworkMode::Bridge,
+                pid_mode: PidMode::Container,
+                ipc_mode: IpcMode::Engine,
                 cpu: None,
                 memory: None,
                 architecture: None,
@@ -245,16 +252,11 @@ impl Wanted {
             cpu_shares: container.cpu,
             memory: container.memory.or(self.definition.memory),
             memory_reservation: container.memory_reservation,
-            ports: container
-                .port_mappings
-                .iter()
-                .map(|mapping| self.publish(container, *mapping))
-                .collect(),
-            network: match self.definition.network_mode {
-                NetworkMode::Bridge => Network::Bridge,
-                NetworkMode::Host => Network::Host,
-            },
-            dns: self.dns(&container.settings, rules),
+            ports: self.published(container),
+            network: self.network(container),
+            pid: self.pid(container),
+            ipc: self.ipc(container),
+            dns: self.dns(container, rules),
             health_check: container.health_check.clone(),
             privileged: container.privileged,
             settings: container.settings.clone(),
@@ -315,13 +317,24 @@ impl Wanted {
         }
     }
 
-    /// Names resolve as in a pod of the task's namespace, unless the container names servers or domains of its own.
-    fn dns(&self, settings: &Settings, rules: &Rules) -> Dns {
+    /// Names resolve as in a pod of the task's namespace, unless the container names servers or domains of its own. For
+    /// containers that share a network the first one of them that does so speaks for all.
+    fn dns(&self, container: &Container, rules: &Rules) -> Dns {
+        let mut settings = &container.settings;
+        if container.is_pause() {
+            let mut all = self.definition.own_containers().map(|it| &it.settings);
+            let names_some =
+                |it: &&Settings| !(it.dns_servers.is_empty() && it.dns_search_domains.is_empty());
+            settings = all.find(names_some).unwrap_or(settings);
+        }
         let own = |servers: &[String]| Dns {
             servers: servers.to_vec(),
             search: settings.dns_search_domains.clone(),
             options: Vec::new(),
         };
+        if !self.has_own_network(container) {
+            return Dns::default();
+        }
         if !settings.dns_servers.is_empty() || rules.dns_servers.is_empty() {
             return own(&settings.dns_servers);
         }

@@ -1,6 +1,8 @@
 use serde_json::json;
 
 use super::*;
+use crate::domain::definition::namespaces::PAUSE;
+use crate::runtime::{Namespace, Network};
 
 fn task(spec: serde_json::Value) -> EcsTask {
     serde_json::from_value(json!({
@@ -170,4 +172,89 @@ fn the_ledger_gives_no_room_twice_and_takes_it_back() {
     );
     ledger.release("1");
     assert_eq!(ledger.admit(&two, capacity), Ok(()));
+}
+
+/// What each container of a definition is created from, by its name.
+fn specs(spec: serde_json::Value) -> BTreeMap<String, ContainerSpec> {
+    let task = task(json!({
+        "taskDefinition": "web:3",
+        "extensions": {"hostPorts": [{"containerName": "app", "containerPort": 80, "hostPort": 61000, "protocol": "tcp"}]},
+    }));
+    let rules = Rules {
+        pause_image: "pause:1".into(),
+        profile: Profile::Privileged,
+        ..rules()
+    };
+    let wanted = Wanted::read(&task, 3, "web", &definition(spec), &rules);
+    assert_eq!(wanted.refusal, None);
+    let containers = wanted.definition.containers.iter();
+    containers
+        .map(|it| (it.name.clone(), wanted.spec(it, &rules)))
+        .collect()
+}
+
+#[test]
+fn a_task_with_an_address_of_its_own_publishes_its_ports_on_the_pause_container_that_the_others_join()
+ {
+    let specs = specs(json!({"networkMode": "awsvpc", "containerDefinitions": [
+        {"name": "app", "image": "web:1", "memory": 64, "portMappings": [{"containerPort": 80, "hostPort": 80}]},
+        {"name": "log", "image": "log:1", "memory": 64},
+    ]}));
+    let pause = &specs[PAUSE];
+    assert_eq!(
+        (pause.network.clone(), pause.image.as_str()),
+        (Network::Bridge, "pause:1")
+    );
+    assert_eq!(
+        pause.ports,
+        [Publish {
+            container_port: 80,
+            host_port: 61000,
+            protocol: Protocol::Tcp
+        }]
+    );
+    assert_eq!(
+        pause.dns.servers,
+        ["10.96.0.10"],
+        "it is shared with the network"
+    );
+    for name in ["app", "log"] {
+        assert_eq!(specs[name].network, Network::Container(pause.name.clone()));
+        assert_eq!(
+            (specs[name].ports.len(), &specs[name].dns),
+            (0, &Dns::default())
+        );
+    }
+}
+
+#[test]
+fn namespaces_are_the_containers_the_tasks_or_the_instances() {
+    let of = |modes: serde_json::Value| {
+        let mut spec =
+            json!({"containerDefinitions": [{"name": "app", "image": "web:1", "memory": 64}]});
+        spec.as_object_mut()
+            .unwrap()
+            .extend(modes.as_object().unwrap().clone());
+        let specs = specs(spec);
+        let app = &specs["app"];
+        let pause = specs
+            .get(PAUSE)
+            .map(|it| (it.network.clone(), it.ipc.clone()));
+        (app.network.clone(), app.pid.clone(), app.ipc.clone(), pause)
+    };
+    assert_eq!(
+        of(json!({"networkMode": "none", "ipcMode": "none"})),
+        (Network::None, Namespace::Engine, Namespace::None, None)
+    );
+    assert_eq!(
+        of(json!({"networkMode": "host", "pidMode": "host", "ipcMode": "host"})),
+        (Network::Host, Namespace::Host, Namespace::Host, None)
+    );
+    let (network, pid, ipc, held) = of(json!({"pidMode": "task", "ipcMode": "task"}));
+    let Namespace::Container(name) = &pid else {
+        panic!("{pid:?}")
+    };
+    assert!(name.starts_with("ecs-web-3-internalecspause-"), "{name}");
+    assert_eq!((network, &ipc), (Network::Bridge, &pid));
+    assert_eq!(held, Some((Network::None, Namespace::Shareable)));
 }

@@ -148,9 +148,18 @@ pub struct ContainerStatus {
     /// What went wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Str<1024>>,
+    /// When it last started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<MicroTime>,
+    /// How often its restart policy has started it again; absent where it never has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restart_count: Option<i32>,
     /// Ports of the instance that lead to it.
     #[serde(default, skip_serializing_if = "List::is_empty")]
     pub network_bindings: List<NetworkBinding, 200>,
+    /// Network interfaces of its task, with network mode awsvpc.
+    #[serde(default, skip_serializing_if = "List::is_empty")]
+    pub network_interfaces: List<NetworkInterface, 4>,
     /// What its health check says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health_status: Option<HealthStatus>,
@@ -178,6 +187,19 @@ pub enum ContainerLastStatus {
     Running,
     /// It has stopped.
     Stopped,
+}
+
+/// A network interface of a task.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NetworkInterface {
+    /// Address of the task, on its instance.
+    #[serde(
+        default,
+        rename = "privateIpv4Address",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub private_ipv4_address: Option<Str<45>>,
 }
 
 /// A port of the instance that leads to a container.

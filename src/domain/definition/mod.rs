@@ -3,6 +3,9 @@
 //! [`TaskDefinition`] holds only what this release carries out; [`rules`] says what is wrong with one.
 
 pub mod logs;
+pub mod namespaces;
+pub mod order;
+pub mod restart;
 pub mod rules;
 pub mod settings;
 #[cfg(any(test, feature = "testing"))]
@@ -11,6 +14,10 @@ pub mod volumes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+
+pub use namespaces::{IpcMode, PidMode};
+pub use order::{Condition, Dependency};
+pub use restart::RestartPolicy;
 
 use logs::{LogConfiguration, LogDriver};
 use settings::{Link, Settings};
@@ -38,6 +45,10 @@ pub struct TaskDefinition {
     pub memory: Option<u32>,
     /// What the images are built for; any where it is not told.
     pub architecture: Option<Architecture>,
+    /// Whose processes its containers see.
+    pub pid_mode: PidMode,
+    /// Whose means of communication between processes its containers use.
+    pub ipc_mode: IpcMode,
     /// In the order of the definition.
     pub containers: Vec<Container>,
     /// Volumes that its containers can mount.
@@ -65,7 +76,7 @@ impl Architecture {
     }
 }
 
-/// Network modes that are carried out.
+/// How the containers of a task are connected (`networkMode`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum NetworkMode {
     /// Docker's default bridge, with published host ports.
@@ -73,10 +84,14 @@ pub enum NetworkMode {
     Bridge,
     /// The instance's own network.
     Host,
+    /// One network with an address of its own for the whole task.
+    Awsvpc,
+    /// No network.
+    None,
 }
 
 /// One container of a task.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Container {
     /// Unique within the task.
     pub name: String,
@@ -110,6 +125,12 @@ pub struct Container {
     pub docker_labels: BTreeMap<String, String>,
     /// Between the stop signal and SIGKILL.
     pub stop_timeout: Option<Duration>,
+    /// Containers that must have come so far before this one starts.
+    pub depends_on: Vec<Dependency>,
+    /// From its start, the time in which it must be complete, successful or healthy for those that wait for that.
+    pub start_timeout: Option<Duration>,
+    /// When it is started again after it ended; without one never.
+    pub restart_policy: Option<RestartPolicy>,
     /// All the powers of the host; subject to [`crate::domain::security::admit`].
     pub privileged: bool,
     /// What the engine carries out as it stands.
@@ -154,8 +175,8 @@ impl TaskDefinition {
     /// What a task of this definition takes from an instance: the task's own size where it has one, otherwise
     /// the sum over its containers, counting the reservation before the limit.
     pub fn demand(&self) -> Demand {
-        let containers = || self.containers.iter();
-        let count = u32::try_from(self.containers.len()).unwrap_or(u32::MAX);
+        let containers = || self.own_containers();
+        let count = u32::try_from(containers().count()).unwrap_or(u32::MAX);
         let sum = |of: fn(&Container) -> u32| containers().map(of).fold(0, u32::saturating_add);
         let mappings = || containers().flat_map(|container| &container.port_mappings);
         let ports: BTreeSet<HostPort> = mappings()
@@ -181,11 +202,13 @@ impl TaskDefinition {
         }
     }
 
-    /// The host port that the definition itself decides: on the host network it is the container's.
+    /// The host port that the definition itself decides: on the host network it is the container's. A task with an
+    /// address of its own decides none: traffic reaches it through a port that nobody but the operator needs to know.
     pub fn fixed_port(&self, mapping: &PortMapping) -> Option<u16> {
         match self.network_mode {
             NetworkMode::Host => Some(mapping.container_port),
             NetworkMode::Bridge => mapping.host_port,
+            NetworkMode::Awsvpc | NetworkMode::None => None,
         }
     }
 
@@ -218,6 +241,18 @@ impl TaskDefinition {
         let logs = self.containers.iter().filter_map(|it| it.log.as_ref());
         let drivers = logs.map(|log| log.driver);
         required.extend(drivers.map(LogDriver::attribute));
+        if any(|container| container.dependencies().next().is_some()) {
+            required.insert("ecs.capability.container-ordering");
+        }
+        if any(|container| container.restart_policy.is_some()) {
+            required.insert("ecs.capability.container-restart-policy");
+        }
+        if self.network_mode == NetworkMode::Awsvpc {
+            required.insert("ecs.capability.task-eni");
+        }
+        if self.pid_mode != PidMode::Container || self.ipc_mode != IpcMode::Engine {
+            required.insert("ecs.capability.pid-ipc-namespace-sharing");
+        }
         required
     }
 

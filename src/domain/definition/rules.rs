@@ -5,12 +5,13 @@
 //! own minimum of memory.
 
 mod logs;
+mod ports;
 mod settings;
 mod volumes;
 
 use std::collections::BTreeSet;
 
-use super::{Container, NetworkMode, TaskDefinition};
+use super::{Container, TaskDefinition, order};
 
 /// Docker refuses a container with a smaller hard limit, in MiB.
 pub const MINIMUM_MEMORY: u32 = 6;
@@ -50,7 +51,6 @@ pub fn problems(definition: &TaskDefinition) -> Vec<Problem> {
         );
     }
     let mut names = BTreeSet::new();
-    let mut host_ports = BTreeSet::new();
     for container in containers {
         let at = |field: &str| format!("containerDefinitions[{}].{field}", container.name);
         if !names.insert(&container.name) {
@@ -66,30 +66,6 @@ pub fn problems(definition: &TaskDefinition) -> Vec<Problem> {
             .chain(logs::problems(container))
         {
             problem(at(field), message);
-        }
-        for mapping in &container.port_mappings {
-            if definition.network_mode == NetworkMode::Host
-                && mapping
-                    .host_port
-                    .is_some_and(|port| port != mapping.container_port)
-            {
-                problem(
-                    at("portMappings"),
-                    "with network mode host, leave hostPort out or make it equal containerPort"
-                        .into(),
-                );
-            }
-            if let Some(port) = definition.fixed_port(mapping)
-                && !host_ports.insert((mapping.protocol, port))
-            {
-                problem(
-                    at("portMappings"),
-                    format!(
-                        "host port {port}/{} is already mapped by this task: use another hostPort, or 0 for a dynamic one",
-                        mapping.protocol.as_str()
-                    ),
-                );
-            }
         }
         if container
             .health_check
@@ -115,6 +91,8 @@ pub fn problems(definition: &TaskDefinition) -> Vec<Problem> {
         }
     }
     found.extend(volumes::problems(definition));
+    found.extend(ports::problems(definition));
+    found.extend(order::problems(definition));
     if let Some(limit) = definition.cpu {
         let sum: u64 = containers
             .iter()

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::settings::Settings;
-use super::{Container, NetworkMode, TaskDefinition};
+use super::{Container, IpcMode, NetworkMode, PidMode, TaskDefinition};
 
 /// A bridge-mode definition of `family`.
 pub fn definition(family: &str, containers: impl IntoIterator<Item = Container>) -> TaskDefinition {
     TaskDefinition {
         family: family.into(),
         network_mode: NetworkMode::Bridge,
+        pid_mode: PidMode::Container,
+        ipc_mode: IpcMode::Engine,
         cpu: None,
         memory: None,
         architecture: None,
@@ -38,6 +40,9 @@ pub fn container(name: &str) -> Container {
         health_check: None,
         docker_labels: BTreeMap::new(),
         stop_timeout: None,
+        depends_on: Vec::new(),
+        start_timeout: None,
+        restart_policy: None,
         privileged: false,
         settings: Settings::default(),
         links: Vec::new(),

@@ -2,9 +2,6 @@
 
 use super::{Entry, LAUNCH_TYPES, by_value, carried_out, refused, without_effect};
 
-const READ_WITH_DEPENDS_ON: &str =
-    "it is read only where other containers name this one in dependsOn";
-const READ_WITH_RESTART_POLICY: &str = "it is read only while restartPolicy.enabled is true";
 const READ_BY_SERVICE_CONNECT: &str = "only Service Connect and VPC Lattice read it";
 const NO_CLOUDWATCH: &str = "the output goes to the instance's default log driver, and the options that begin with awslogs are not read: there is no log group and no stream in CloudWatch";
 const NO_FILE_SYSTEM: &str = "it exists only in AWS: use dockerVolumeConfiguration with scope shared, whose data stay on the instance, or mount the file system on the instances and name its folder in host.sourcePath";
@@ -20,12 +17,7 @@ pub(super) const TABLE: &[Entry] = &[
         "executionRoleArn",
         "only AWS uses it, to pull images, read secrets and write logs",
     ),
-    by_value(
-        "networkMode",
-        &["bridge", "host"],
-        &[],
-        "use bridge with portMappings",
-    ),
+    carried_out("networkMode"),
     carried_out("volumes[].name"),
     carried_out("volumes[].host"),
     carried_out("volumes[].dockerVolumeConfiguration"),
@@ -44,14 +36,8 @@ pub(super) const TABLE: &[Entry] = &[
     carried_out("cpu"),
     carried_out("memory"),
     carried_out("tags"),
-    refused(
-        "pidMode",
-        "leave it out: each container has its own process namespace",
-    ),
-    refused(
-        "ipcMode",
-        "leave it out: the Docker daemon's default is used",
-    ),
+    carried_out("pidMode"),
+    carried_out("ipcMode"),
     refused(
         "proxyConfiguration",
         "App Mesh exists only in AWS: run the proxy as an ordinary container",
@@ -126,18 +112,7 @@ pub(super) const TABLE: &[Entry] = &[
         "give each containerPort an entry of its own",
     ),
     carried_out("containerDefinitions[].essential"),
-    refused(
-        "containerDefinitions[].restartPolicy.enabled",
-        "make the container essential, so that its service replaces the task",
-    ),
-    without_effect(
-        "containerDefinitions[].restartPolicy.ignoredExitCodes",
-        READ_WITH_RESTART_POLICY,
-    ),
-    without_effect(
-        "containerDefinitions[].restartPolicy.restartAttemptPeriod",
-        READ_WITH_RESTART_POLICY,
-    ),
+    carried_out("containerDefinitions[].restartPolicy"),
     carried_out("containerDefinitions[].entryPoint"),
     carried_out("containerDefinitions[].command"),
     carried_out("containerDefinitions[].environment"),
@@ -159,11 +134,8 @@ pub(super) const TABLE: &[Entry] = &[
         "containerDefinitions[].secrets",
         "have the application read its secrets when it starts; never write a secret into environment",
     ),
-    refused(
-        "containerDefinitions[].dependsOn",
-        "let the program wait for what it needs when it starts",
-    ),
-    without_effect("containerDefinitions[].startTimeout", READ_WITH_DEPENDS_ON),
+    carried_out("containerDefinitions[].dependsOn"),
+    carried_out("containerDefinitions[].startTimeout"),
     carried_out("containerDefinitions[].stopTimeout"),
     carried_out("containerDefinitions[].versionConsistency"),
     carried_out("containerDefinitions[].hostname"),

@@ -49,14 +49,16 @@ fn what_depends_on_the_value_is_judged_by_the_value() {
     let found = examine(
         Body::RegisterTaskDefinition,
         &json!({
-            "networkMode": "awsvpc",
+            "runtimePlatform": {"operatingSystemFamily": "WINDOWS_SERVER_2022_CORE"},
             "requiresCompatibilities": ["EC2", "FARGATE"],
             "containerDefinitions": [{"logConfiguration": {"logDriver": "awslogs", "options": {"awslogs-group": "g"}}}],
         }),
     );
     assert_eq!(
         messages(&found.refused),
-        ["networkMode awsvpc is not supported yet: use bridge with portMappings"]
+        [
+            "runtimePlatform.operatingSystemFamily WINDOWS_SERVER_2022_CORE is not supported yet: instances run Linux"
+        ]
     );
     assert_eq!(
         messages(&found.without_effect),

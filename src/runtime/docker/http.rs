@@ -87,7 +87,16 @@ pub(super) struct Reply {
 
 /// Sends `request` and waits for the head of the answer. Statuses of 400 and above are errors.
 pub(super) async fn send(socket: &Path, request: Request) -> Result<Reply, Error> {
-    let request = request.encode()?;
+    exchange(socket, request.encode()?).await
+}
+
+/// As [`send`], for a request of any body.
+pub(super) async fn exchange<B>(socket: &Path, request: http::Request<B>) -> Result<Reply, Error>
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     let stream = UnixStream::connect(socket)
         .await
         .map_err(|error| not_connected(socket, &error))?;

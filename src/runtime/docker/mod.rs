@@ -11,19 +11,24 @@ mod volumes;
 mod wire;
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::RwLock;
 use std::time::Duration;
 
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt, TryStreamExt};
+use http_body_util::StreamBody;
+use hyper::body::Frame;
 use serde_json::Value;
 
 use super::{
-    Answer, ContainerSpec, ContainerSummary, ContainerView, Created, Engine, EngineInfo, Error,
-    Hint, Image, Labels, PullProgress, VolumeSpec, VolumeView,
+    Answer, Archive, ContainerSpec, ContainerSummary, ContainerView, Created, Engine, EngineInfo,
+    Error, Hint, Image, Labels, PullProgress, VolumeSpec, VolumeView,
 };
 use http::{Request, lines};
 
+/// An image that comes out of an archive.
+const LOAD: Duration = Duration::from_mins(3);
 const PING: Duration = Duration::from_secs(2);
 const INSPECT: Duration = Duration::from_secs(10);
 const LIST: Duration = Duration::from_secs(30);
@@ -243,6 +248,27 @@ impl Engine for Docker {
                 Err(other) => Err(other),
             }
         }
+        .boxed()
+    }
+
+    fn load<'a>(&'a self, _image: &'a str, archive: Archive) -> Answer<'a, ()> {
+        let path = self.path("/images/load?quiet=1");
+        let body = StreamBody::new(archive.map_ok(Frame::data));
+        within(LOAD, async move {
+            let request = ::http::Request::post(path)
+                .header(::http::header::HOST, "docker")
+                .header(::http::header::CONTENT_TYPE, "application/x-tar")
+                .body(body)
+                .map_err(|error| Error::Refused {
+                    status: 400,
+                    message: format!("impossible request: {error}"),
+                })?;
+            let mut told = pin!(lines(http::exchange(&self.socket, request).await?));
+            while let Some(line) = told.next().await {
+                wire::pull_progress(&line?)?;
+            }
+            Ok(())
+        })
         .boxed()
     }
 

@@ -13,7 +13,7 @@ use crate::domain::task::Health;
 use crate::runtime::reference::digest_of;
 use crate::runtime::{
     Activity, ContainerSpec, ContainerState, ContainerSummary, ContainerView, Error, Hint, Image,
-    Labels, Network, PublishedPort, PullProgress,
+    Labels, Namespace, Network, PublishedPort, PullProgress,
 };
 
 const MIB: u64 = 1024 * 1024;
@@ -50,10 +50,14 @@ pub(super) fn create_body(spec: &ContainerSpec) -> Value {
             "MemoryReservation": mebibytes(spec.memory_reservation),
             "PidsLimit": spec.pids.0,
             "PortBindings": bindings,
-            "NetworkMode": match spec.network {
-                Network::Bridge => "bridge",
-                Network::Host => "host",
+            "NetworkMode": match &spec.network {
+                Network::Bridge => "bridge".to_owned(),
+                Network::Host => "host".to_owned(),
+                Network::Container(name) => format!("container:{name}"),
+                Network::None => "none".to_owned(),
             },
+            "PidMode": namespace(&spec.pid),
+            "IpcMode": namespace(&spec.ipc),
             "Dns": spec.dns.servers,
             "DnsSearch": spec.dns.search,
             "DnsOptions": spec.dns.options,
@@ -81,6 +85,16 @@ pub(super) fn create_body(spec: &ContainerSpec) -> Value {
     }
     super::settings::add(&mut body, spec);
     body
+}
+
+fn namespace(namespace: &Namespace) -> String {
+    match namespace {
+        Namespace::Engine => String::new(),
+        Namespace::Shareable => "shareable".to_owned(),
+        Namespace::Container(name) => format!("container:{name}"),
+        Namespace::Host => "host".to_owned(),
+        Namespace::None => "none".to_owned(),
+    }
 }
 
 fn mebibytes(size: Option<u32>) -> u64 {
@@ -170,6 +184,14 @@ struct ConfigJson {
 #[serde(rename_all = "PascalCase", default)]
 struct NetworkJson {
     ports: Option<BTreeMap<String, Option<Vec<BindingJson>>>>,
+    networks: Option<BTreeMap<String, EndpointJson>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct EndpointJson {
+    #[serde(rename = "IPAddress")]
+    address: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -200,6 +222,11 @@ pub(super) fn view(body: Value) -> Result<ContainerView, serde_json::Error> {
             .and_then(|health| health.status)
             .map_or(Health::Unknown, |word| health(&word)),
         ports: published(found.network_settings.ports.unwrap_or_default()),
+        address: found
+            .network_settings
+            .networks
+            .and_then(|networks| networks.get("bridge")?.address.clone())
+            .filter(|address| !address.is_empty()),
         image_id: found.image,
     })
 }

@@ -32,8 +32,15 @@ impl Default for Program {
 pub enum Deed {
     /// A container was created.
     Created,
-    /// Its processes started.
+    /// Its processes started, for the first time.
     Started,
+    /// Its processes started again.
+    StartedAgain {
+        /// How they had ended.
+        code: i64,
+        /// For how long they had run.
+        ran: SignedDuration,
+    },
     /// Its processes ended.
     Ended,
     /// It was removed.

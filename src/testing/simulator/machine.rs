@@ -230,7 +230,7 @@ impl Machine {
                 Deed::Created => {
                     self.starts.insert(name.clone(), 0);
                 }
-                Deed::Started => {
+                Deed::Started | Deed::StartedAgain { .. } => {
                     self.live.insert(name.clone());
                     *self.starts.entry(name.clone()).or_default() += 1;
                     let at = now.saturating_add(random.time(1000, 8000)).unwrap_or(now);

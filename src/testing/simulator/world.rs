@@ -231,7 +231,7 @@ impl World {
             for (container, deed) in deeds {
                 self.history
                     .say(self.now, || format!("{name}: {container} {deed:?}"));
-                if deed == Deed::Started {
+                if matches!(deed, Deed::Started | Deed::StartedAgain { .. }) {
                     self.tally.containers_started += 1;
                     self.invariants.started(
                         (name, &container),

@@ -11,8 +11,8 @@ use ecs_operator::runtime::docker::Docker;
 use ecs_operator::runtime::{Created, Engine as _};
 use serde_json::{Value, json};
 
-use crate::harness::engine::{Engine, WORKLOAD};
 use crate::harness::beside_others;
+use crate::harness::engine::{Engine, WORKLOAD};
 use rows::{Look, ROWS, Row};
 
 /// No agent has this name, so that none takes the containers for its own.

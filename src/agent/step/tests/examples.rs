@@ -11,16 +11,6 @@ fn image() -> &'static str {
     Box::leak(container("app").image.into_boxed_str())
 }
 
-fn report_of<'a>(world: &'a World, name: &str) -> &'a ContainerReport {
-    world
-        .task
-        .report()
-        .containers
-        .iter()
-        .find(|report| report.name == name)
-        .unwrap()
-}
-
 #[test]
 fn a_task_runs_after_four_calls() {
     let mut world = web();
@@ -36,7 +26,7 @@ fn a_task_runs_after_four_calls() {
     let report = world.task.report();
     assert_eq!(report.state, TaskState::Running);
     assert!(report.started_at.is_some() && report.pull_stopped_at.is_some());
-    assert!(report_of(&world, "app").image_digest.is_some());
+    assert!(world.told("app").image_digest.is_some());
 }
 
 #[test]
@@ -58,7 +48,7 @@ fn an_essential_exit_ends_the_task_with_the_containers_exit_code() {
         (TaskState::Stopped, StopCode::EssentialContainerExited)
     );
     assert_eq!(stop.reason, "Essential container in task exited");
-    assert_eq!(report_of(&world, "app").exit_code, Some(3));
+    assert_eq!(world.told("app").exit_code, Some(3));
     assert!(report.execution_stopped_at <= report.stopped_at);
 }
 
@@ -77,7 +67,7 @@ fn the_end_of_a_container_that_is_not_essential_changes_nothing() {
     );
     world.settle(5);
     assert_eq!(world.task.report().state, TaskState::Running);
-    assert_eq!(report_of(&world, "log").status, ContainerStatus::Stopped);
+    assert_eq!(world.told("log").status, ContainerStatus::Stopped);
 }
 
 #[test]
@@ -90,7 +80,7 @@ fn an_image_that_cannot_be_pulled_fails_the_start_in_ecs_words() {
         report.stop.as_ref().unwrap().code,
         StopCode::TaskFailedToStart
     );
-    let reason = report_of(&world, "app").reason.as_deref().unwrap();
+    let reason = world.told("app").reason.as_deref().unwrap();
     assert!(
         reason.starts_with("CannotPullContainerError: pull access denied"),
         "{reason}"
@@ -110,7 +100,7 @@ fn a_start_that_fails_says_why_and_leaves_nothing_running() {
         StopCode::TaskFailedToStart
     );
     assert_eq!(
-        report_of(&world, "app").reason.as_deref(),
+        world.told("app").reason.as_deref(),
         Some("CannotStartContainerError: exec format error")
     );
 }
@@ -129,7 +119,8 @@ fn a_container_that_somebody_removed_has_vanished_after_the_second_look() {
     world.settle(3);
     assert_eq!(world.task.report().state, TaskState::Stopped);
     assert!(
-        report_of(&world, "app")
+        world
+            .told("app")
             .reason
             .as_deref()
             .unwrap()
@@ -167,7 +158,7 @@ fn what_ignores_the_stop_signal_is_killed_after_the_grace_period() {
         world.task.report().stop.as_ref().unwrap().reason,
         "Scaling activity"
     );
-    assert_eq!(report_of(&world, "app").exit_code, Some(137));
+    assert_eq!(world.told("app").exit_code, Some(137));
 }
 
 #[test]
@@ -187,7 +178,7 @@ fn a_start_without_an_answer_in_time_is_fenced_by_removing_the_container() {
     let start = world.orders.remove(0);
     assert_eq!(start.call, Call::Start);
     let late = Error::Timeout {
-        after: std::time::Duration::from_mins(3),
+        after: Duration::from_mins(3),
     };
     world
         .task
@@ -196,7 +187,8 @@ fn a_start_without_an_answer_in_time_is_fenced_by_removing_the_container() {
     let report = world.task.report();
     assert_eq!(report.state, TaskState::Stopped);
     assert!(
-        report_of(&world, "app")
+        world
+            .told("app")
             .reason
             .as_deref()
             .unwrap()

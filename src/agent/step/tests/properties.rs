@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::definition::tests_support::container;
+use crate::domain::definition::{Dependency, HealthCheck, RestartPolicy};
 
 #[derive(Debug, Clone)]
 enum Event {
@@ -14,6 +15,7 @@ enum Event {
     RestartEngine,
     End(usize),
     Vanish(usize),
+    Health(usize, Health),
     Stop,
 }
 
@@ -29,6 +31,8 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         1 => Just(Event::RestartEngine),
         2 => (0_usize..3).prop_map(Event::End),
         1 => (0_usize..3).prop_map(Event::Vanish),
+        4 => (0_usize..3, prop_oneof![3 => Just(Health::Healthy), 1 => Just(Health::Unhealthy)])
+            .prop_map(|(index, health)| Event::Health(index, health)),
         1 => Just(Event::Stop),
     ];
     proptest::collection::vec(event, 0..60)
@@ -50,22 +54,68 @@ fn program() -> impl Strategy<Value = Program> {
         })
 }
 
+/// What a container waits for, of those before it. Whether these are essential does not matter to the agent.
+fn waits() -> impl Strategy<Value = Vec<Option<Condition>>> {
+    let one = prop_oneof![
+        4 => Just(None),
+        2 => Just(Some(Condition::Start)),
+        1 => Just(Some(Condition::Complete)),
+        1 => Just(Some(Condition::Success)),
+        1 => Just(Some(Condition::Healthy)),
+    ];
+    proptest::collection::vec(one, 3)
+}
+
+fn restart_policy() -> impl Strategy<Value = Option<RestartPolicy>> {
+    let policy = (5_u64..40, any::<bool>()).prop_map(|(period, ignores)| RestartPolicy {
+        ignored_exit_codes: ignores.then_some(1).into_iter().collect(),
+        attempt_period: Duration::from_secs(period),
+    });
+    proptest::option::weighted(0.3, policy)
+}
+
+fn always_asked() -> HealthCheck {
+    let second = Duration::from_secs(1);
+    HealthCheck {
+        command: vec!["CMD".into(), "true".into()],
+        interval: second,
+        timeout: second,
+        retries: 1,
+        start_period: second,
+    }
+}
+
 fn worlds() -> impl Strategy<Value = World> {
     let one = (
         program(),
         any::<bool>(),
         proptest::bool::weighted(0.1),
+        waits(),
+        restart_policy(),
         volumes::mounts(),
     );
-    proptest::collection::vec(one, 1..4).prop_map(|mut all| {
+    let shared = proptest::bool::weighted(0.2);
+    let containers = proptest::collection::vec(one, 1..4);
+    (containers, shared).prop_map(|(mut all, shared)| {
         all[0].1 = true;
         let names = ["a", "b", "c"];
-        let containers = all
-            .iter()
-            .zip(names)
-            .map(|((_, essential, missing, mounts), name)| {
-                let from = mounts.from.filter(|_| name != "a");
+        let containers = all.iter().zip(names).map(
+            |((_, essential, missing, waits, restart_policy, mounts), name)| {
                 let mut it = container(name);
+                // Only on those before it, so that there is no circle.
+                let before = names.iter().take_while(|other| *other != &name);
+                it.depends_on = before
+                    .zip(waits)
+                    .filter_map(|(other, condition)| {
+                        Some(Dependency {
+                            container: (*other).to_owned(),
+                            condition: (*condition)?,
+                        })
+                    })
+                    .collect();
+                it.start_timeout = essential.then_some(Duration::from_secs(20));
+                it.health_check = Some(always_asked());
+                it.restart_policy.clone_from(restart_policy);
                 it.essential = *essential;
                 it.image = if *missing {
                     "missing".into()
@@ -73,15 +123,23 @@ fn worlds() -> impl Strategy<Value = World> {
                     name.into()
                 };
                 it.mount_points.clone_from(&mounts.points);
+                let from = mounts.from.filter(|_| name != "a");
                 it.volumes_from = from.into_iter().map(volumes::from).collect();
                 it
-            });
+            },
+        );
+        let mut definition = tests_support::definition("web", containers);
+        if shared {
+            definition.network_mode = NetworkMode::Awsvpc;
+            definition = definition.with_pause("pause");
+        }
         let programs: Vec<_> = all
             .iter()
             .zip(names)
-            .map(|((program, _, _, _), name)| (name, program.clone()))
+            .map(|((program, ..), name)| (name, program.clone()))
             .collect();
-        World::of(containers, &programs)
+        let pause = ("pause", Program::default());
+        World::new(definition, &[programs, vec![pause]].concat())
     })
 }
 
@@ -115,6 +173,11 @@ fn happen(world: &mut World, event: Event) {
             let name = name(world, index);
             world.engine.vanish(&name);
         }
+        Event::Health(index, health) => {
+            let containers = &world.wanted.definition.containers;
+            let name = containers[index % containers.len()].name.clone();
+            world.set_health(&name, health);
+        }
         Event::Stop => world.stop(StopCode::UserInitiated, "enough"),
     }
 }
@@ -129,23 +192,32 @@ proptest! {
         }
         world.stop(StopCode::UserInitiated, "enough");
         world.settle(40);
+        world.quiesce();
         prop_assert_eq!(world.task.report().state, TaskState::Stopped);
         prop_assert!(world.engine.live().is_empty());
         prop_assert!(world.is_quiet(), "a stopped task is quiet: {:?}", world.orders);
     }
 
     #[test]
-    fn whatever_happens_a_task_comes_to_run_or_to_stop(mut world in worlds(), history in events()) {
+    fn whatever_happens_a_task_comes_to_run_or_to_stop_or_waits_for_what_lives(mut world in worlds(), history in events()) {
         for event in history {
             happen(&mut world, event);
         }
         world.settle(80);
+        world.hints();
+        world.quiesce();
         let report = world.task.report();
         let orders_alone = report.containers.iter().filter_map(|it| it.reason.as_ref());
         for reason in orders_alone {
             prop_assert!(!reason.contains("there is no volume"), "{}", reason);
         }
-        let settled = matches!(report.state, TaskState::Running | TaskState::Stopped);
+        let waits = world.wanted.definition.containers.iter().any(|container| {
+            let mut awaited = container.dependencies();
+            !report.exists(&container.name)
+                && !report.is_stopped(&container.name)
+                && awaited.any(|(name, _)| world.engine.live().contains(&world.name(name)))
+        });
+        let settled = matches!(report.state, TaskState::Running | TaskState::Stopped) || waits;
         prop_assert!(settled, "stays {}", report.state);
         prop_assert!(world.is_quiet(), "a settled task is quiet: {:?}", world.orders);
         if report.state == TaskState::Stopped {

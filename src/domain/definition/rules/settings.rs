@@ -4,7 +4,7 @@
 use core::net::IpAddr;
 
 use crate::domain::definition::settings::{Settings, Tmpfs};
-use crate::domain::definition::{Container, NetworkMode, TaskDefinition};
+use crate::domain::definition::{Container, IpcMode, NetworkMode, TaskDefinition};
 
 /// Capabilities that can be named (ECS API Reference, `KernelCapabilities`).
 const CAPABILITIES: [&str; 38] = [
@@ -213,6 +213,11 @@ fn system_control(definition: &TaskDefinition, name: &str) -> Option<String> {
             "{name} would change the instance itself with network mode host: use another network mode, or set it on the instance"
         ));
     }
+    if of_ipc && definition.ipc_mode == IpcMode::Host {
+        return Some(format!(
+            "{name} would change the instance itself with ipcMode host: use another ipcMode, or set it on the instance"
+        ));
+    }
     (!of_network && !of_ipc).then(|| {
         format!(
             "{name} is not a parameter of a container's own: set it on the instance; containers have net.*, fs.mqueue.* and {}",
@@ -230,8 +235,22 @@ fn network(
         dns_servers,
         extra_hosts,
         networking_disabled,
+        hostname,
         ..
     } = &container.settings;
+    // The network is the pause container's, and so are the names in it.
+    if definition.network_mode == NetworkMode::Awsvpc {
+        let given = [
+            ("hostname", hostname.is_some()),
+            ("extraHosts", !extra_hosts.is_empty()),
+            ("disableNetworking", *networking_disabled),
+        ];
+        let given = given.into_iter().filter(|(_, is_given)| *is_given);
+        found.extend(given.map(|(field, _)| {
+            let why = "cannot be used with network mode awsvpc, whose containers share one network: leave it out";
+            (field, why.to_owned())
+        }));
+    }
     let is_address = |text: &str| text.parse::<IpAddr>().is_ok();
     if let Some(server) = dns_servers.iter().find(|server| !is_address(server)) {
         found.push((

@@ -132,3 +132,23 @@ fn swap_is_counted_with_memory_and_only_what_is_set_is_sent() {
         json!(["label=type:container_t"])
     );
 }
+
+#[test]
+fn shared_namespaces_are_named_by_the_container_that_holds_them_and_its_address_is_read() {
+    let joined = ContainerSpec {
+        network: Network::Container("pause".into()),
+        pid: Namespace::Container("pause".into()),
+        ipc: Namespace::None,
+        ..ContainerSpec::default()
+    };
+    let host = &create_body(&joined)["HostConfig"];
+    assert_eq!(
+        [&host["NetworkMode"], &host["PidMode"], &host["IpcMode"]],
+        ["container:pause", "container:pause", "none"]
+    );
+    let seen = view(json!({
+        "Id": "f00", "Name": "/pause", "State": {"Status": "running"},
+        "NetworkSettings": {"Networks": {"bridge": {"IPAddress": "172.17.0.2"}}},
+    }));
+    assert_eq!(seen.unwrap().address.as_deref(), Some("172.17.0.2"));
+}
