@@ -19,6 +19,9 @@ use ecs_operator::domain::fields::{Body, Entry, Outcome};
 use ecs_operator::domain::security::{self, Profile};
 use serde_json::Value;
 
+#[path = "cluster/fields/rows.rs"]
+mod rows;
+
 const MARK: &str = "<!-- generated below -->\n";
 
 fn root() -> PathBuf {
@@ -52,6 +55,28 @@ fn becomes(entry: &Entry) -> String {
     }
 }
 
+/// Where the tests look at a field that is carried out; nothing for one that is not.
+fn seen(entry: &Entry) -> String {
+    if matches!(
+        entry.outcome,
+        Outcome::WithoutEffect(_) | Outcome::Refused(_)
+    ) {
+        return String::new();
+    }
+    let row = rows::ROWS
+        .iter()
+        .find(|row| row.fields.contains(&entry.path));
+    if let Some(row) = row {
+        return match row.look {
+            rows::Look::Inside(_) => "inside the container".to_owned(),
+            rows::Look::Inspect(_) => "`docker inspect`".to_owned(),
+        };
+    }
+    let elsewhere = rows::ELSEWHERE.iter().find(|(path, _)| *path == entry.path);
+    let (_, test) = elsewhere.unwrap_or_else(|| panic!("nobody looks at {}", entry.path));
+    format!("`{test}`")
+}
+
 fn tables() -> String {
     let mut text = String::new();
     for (body, title) in [
@@ -62,15 +87,20 @@ fn tables() -> String {
         (Body::CreateService, "EcsService (CreateService)"),
         (Body::RunTask, "EcsTask (RunTask)"),
     ] {
-        writeln!(text, "\n## {title}\n\n| field | outcome |\n|---|---|").unwrap();
+        let tested = body == Body::RegisterTaskDefinition;
+        let columns = if tested {
+            "| field | outcome | seen |\n|---|---|---|"
+        } else {
+            "| field | outcome |\n|---|---|"
+        };
+        writeln!(text, "\n## {title}\n\n{columns}").unwrap();
         for entry in body.table() {
-            writeln!(
-                text,
-                "| `{}` | {} |",
-                entry.path,
-                becomes(entry).replace('|', "\\|")
-            )
-            .unwrap();
+            let outcome = becomes(entry).replace('|', "\\|");
+            write!(text, "| `{}` | {outcome} |", entry.path).unwrap();
+            if tested {
+                write!(text, " {} |", seen(entry)).unwrap();
+            }
+            text.push('\n');
         }
     }
     text
@@ -89,6 +119,38 @@ fn the_page_of_fields_is_what_the_tables_say() {
         generated == tables(),
         "docs/fields.md is out of date: UPDATE_DOCS=1 cargo test --test docs"
     );
+}
+
+fn sources(folder: &Path) -> String {
+    let mut text = String::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            text += &sources(&path);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            text += &fs::read_to_string(&path).unwrap();
+        }
+    }
+    text
+}
+
+#[test]
+fn every_test_that_the_page_of_fields_names_exists_and_every_row_is_of_a_field() {
+    let text = sources(&root().join("src")) + &sources(&root().join("tests"));
+    for (field, test) in rows::ELSEWHERE {
+        assert!(text.contains(&format!("fn {test}(")), "{field}: no {test}");
+    }
+    let table = Body::RegisterTaskDefinition.table();
+    for row in rows::ROWS {
+        let body = format!("{}{}", row.task, row.containers);
+        for field in row.fields {
+            assert!(table.iter().any(|entry| entry.path == *field), "{field}");
+            let name = field.rsplit('.').next().unwrap();
+            let given = ["family", "command", "image"].contains(&name);
+            assert!(given || body.contains(&format!("\"{name}\"")), "{field}");
+        }
+        assert!(!row.sees.is_empty(), "{:?}", row.fields);
+    }
 }
 
 fn manifests(folder: &Path) -> Vec<(PathBuf, Value)> {

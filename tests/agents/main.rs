@@ -172,3 +172,34 @@ async fn a_task_runs_the_image_of_its_revision_whatever_becomes_of_the_tag() {
     scene.until("five", "STOPPED").await;
     assert_eq!(scene.status("five")["stopCode"], "TaskFailedToStart");
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_volume_of_a_task_is_there_before_its_container_and_goes_with_the_task() {
+    let scene = Scene::start().await;
+    let agent = scene.agent("agent-a");
+    scene.run_task_with_a_volume("one").await;
+    scene.until("one", "RUNNING").await;
+    assert_eq!(scene.volumes(), 1);
+    agent.kill();
+    let _agent = scene.agent("agent-a");
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert_eq!((scene.volumes(), scene.starts()), (1, 1));
+    scene.delete_task("one").await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert_eq!((scene.volumes(), scene.live()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_volume_whose_task_is_gone_is_swept() {
+    let scene = Scene::start().await;
+    let agent = scene.agent("agent-a");
+    scene.run_task_with_a_volume("one").await;
+    scene.until("one", "RUNNING").await;
+    agent.kill();
+    scene.delete_task("one").await;
+    scene.remove_containers();
+    assert_eq!(scene.volumes(), 1);
+    let _agent = scene.agent("agent-a");
+    tokio::time::sleep(Duration::from_mins(2)).await;
+    assert_eq!(scene.volumes(), 0);
+}

@@ -135,6 +135,43 @@ impl Scene {
         self.api.apply(&task(name, &extensions)).await;
     }
 
+    /// A task whose one container mounts a volume of the task's own.
+    pub(crate) async fn run_task_with_a_volume(&self, name: &str) {
+        let mount = json!({"sourceVolume": "data", "containerPath": "/data"});
+        let app = json!({"name": "app", "image": IMAGE, "memory": 64, "mountPoints": [mount]});
+        let definition = json!({"volumes": [{"name": "data"}], "containerDefinitions": [app]});
+        self.api
+            .apply(&json!({
+                "apiVersion": "ecs-operator.io/v1alpha1", "kind": "TaskDefinitionRevision",
+                "metadata": {"name": "store.1", "namespace": "shop"},
+                "spec": {"family": "store", "revision": 1, "definition": definition},
+            }))
+            .await;
+        let store = json!({"taskDefinition": "store:1"});
+        self.api.apply(&task(name, &store)).await;
+    }
+
+    /// The task's object goes, with nobody to hold it.
+    pub(crate) async fn delete_task(&self, name: &str) {
+        let path = format!("{OURS}/namespaces/shop/ecstasks/{name}");
+        self.api.delete(&path).await;
+    }
+
+    /// Somebody removes all containers.
+    pub(crate) fn remove_containers(&self) {
+        self.engine.with(|model, _| {
+            for name in model.live() {
+                model.vanish(&name);
+            }
+        });
+    }
+
+    /// Volumes that the engine has.
+    pub(crate) fn volumes(&self) -> usize {
+        let all = std::collections::BTreeMap::new();
+        self.engine.with(|model, _| model.list_volumes(&all).len())
+    }
+
     /// Somebody pushes new content under the image's tag.
     pub(crate) fn push(&self, digest: &str) {
         self.engine

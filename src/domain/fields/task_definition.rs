@@ -175,7 +175,7 @@ pub(super) const TABLE: &[Entry] = &[
     carried_out("containerDefinitions[].systemControls"),
     refused(
         "containerDefinitions[].resourceRequirements",
-        "accelerators are not given to tasks: leave it out",
+        "instances register no accelerators: name the devices of the instance in linuxParameters.devices, in a cluster with securityProfile: privileged, or leave it out",
     ),
     refused(
         "containerDefinitions[].firelensConfiguration",

@@ -197,6 +197,29 @@ fn an_instance_that_refused_is_passed_over() {
 }
 
 #[test]
+fn an_instance_of_another_architecture_is_passed_over() {
+    let mut instances = [instance("a"), instance("b")];
+    for (index, architecture) in ["x86_64", "arm64"].into_iter().enumerate() {
+        let attributes = &mut instances[index].attributes;
+        attributes.insert("ecs.cpu-architecture".into(), architecture.into());
+    }
+    let wants = demand(8);
+    let needed = BTreeSet::from(["ecs.cpu-architecture=arm64"]);
+    let request = Request {
+        demand: &wants,
+        attributes: &needed,
+        group: &web(),
+        spread_group: None,
+        constraints: Vec::new(),
+        strategies: &[],
+        seed: "",
+        excluded: &BTreeSet::new(),
+        unusable: &BTreeMap::new(),
+    };
+    assert_eq!(place(&mut instances, &request).unwrap().instance, "b");
+}
+
+#[test]
 fn an_instance_without_a_needed_capability_is_passed_over() {
     let mut instances = [instance("a"), instance("b")];
     instances[1].attributes.insert(

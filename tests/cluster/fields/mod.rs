@@ -107,9 +107,11 @@ async fn play(
             Ok(Created::New { .. }) => {}
             other => return Err(format!("create: {other:?}")),
         }
-        let started = docker.start(&spec.name).await;
-        started.map_err(|error| format!("start: {error}"))?;
-        engine.wait(&spec.name).await?;
+        if let Look::Inside(_) = row.look {
+            let started = docker.start(&spec.name).await;
+            started.map_err(|error| format!("start: {error}"))?;
+            engine.wait(&spec.name).await?;
+        }
         last = spec.name;
     }
     match row.look {
