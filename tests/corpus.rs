@@ -7,6 +7,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "what cannot be read fails the test"
 )]
 
@@ -213,7 +214,7 @@ fn pruned(value: &Value) -> Value {
             .map(|(name, member)| (name.clone(), pruned(member)))
             .collect(),
         Value::Array(items) => items.iter().map(pruned).collect(),
-        other => other.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
     }
 }
 

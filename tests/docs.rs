@@ -24,6 +24,47 @@ mod rows;
 
 const MARK: &str = "<!-- generated below -->\n";
 
+/// Fields that show only in what becomes of a task, each with the test that looks at it.
+const ELSEWHERE: &[(&str, &str)] = &[
+    (
+        "placementConstraints",
+        "constraints_and_strategies_decide_where_tasks_run",
+    ),
+    ("requiresCompatibilities", CORPUS),
+    (
+        "cpu",
+        "a_task_that_is_too_large_names_the_resource_that_lacks",
+    ),
+    (
+        "tags",
+        "the_own_tags_of_a_task_count_before_those_of_its_definition",
+    ),
+    (
+        "runtimePlatform.cpuArchitecture",
+        "an_instance_of_another_architecture_is_passed_over",
+    ),
+    ("runtimePlatform.operatingSystemFamily", CORPUS),
+    ("trustedExecutionConfiguration.isolationMode", CORPUS),
+    (
+        "containerDefinitions[].portMappings[].containerPortRange",
+        "a_range_gets_the_first_place_with_enough_ports_in_a_row",
+    ),
+    (
+        "containerDefinitions[].essential",
+        "a_task_of_two_containers_ends_with_the_essential_one_and_not_with_the_other",
+    ),
+    (
+        "containerDefinitions[].stopTimeout",
+        "what_ignores_the_stop_signal_is_killed_after_the_grace_period",
+    ),
+    (
+        "containerDefinitions[].versionConsistency",
+        "a_digest_takes_the_place_of_the_tag",
+    ),
+];
+
+const CORPUS: &str = "each_body_of_the_corpus_applies_unchanged_or_says_what_to_change";
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf()
 }
@@ -68,11 +109,13 @@ fn seen(entry: &Entry) -> String {
         .find(|row| row.fields.contains(&entry.path));
     if let Some(row) = row {
         return match row.look {
-            rows::Look::Inside(_) => "inside the container".to_owned(),
-            rows::Look::Inspect(_) => "`docker inspect`".to_owned(),
+            rows::Look::Inside(paths) => format!("inside: {}", paths.join(", "))
+                .trim_end_matches([':', ' '])
+                .to_owned(),
+            rows::Look::Inspect(pointer) => format!("inspection: {pointer}"),
         };
     }
-    let elsewhere = rows::ELSEWHERE.iter().find(|(path, _)| *path == entry.path);
+    let elsewhere = ELSEWHERE.iter().find(|(path, _)| *path == entry.path);
     let (_, test) = elsewhere.unwrap_or_else(|| panic!("nobody looks at {}", entry.path));
     format!("`{test}`")
 }
@@ -137,7 +180,7 @@ fn sources(folder: &Path) -> String {
 #[test]
 fn every_test_that_the_page_of_fields_names_exists_and_every_row_is_of_a_field() {
     let text = sources(&root().join("src")) + &sources(&root().join("tests"));
-    for (field, test) in rows::ELSEWHERE {
+    for (field, test) in ELSEWHERE {
         assert!(text.contains(&format!("fn {test}(")), "{field}: no {test}");
     }
     let table = Body::RegisterTaskDefinition.table();

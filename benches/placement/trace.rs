@@ -129,6 +129,7 @@ fn service(n: u64, random: &mut Random) -> Service {
             pids: PIDS_PER_CONTAINER,
             ports: fixed.into_iter().collect(),
             dynamic_ports: dynamic.into_iter().collect(),
+            ..Demand::default()
         }),
         group: Arc::new(Group::of_service("shop", &format!("service-{n}"))),
         uid: format!("0d7c6b1e-7a55-4f0e-9d0a-{n:012}").into(),

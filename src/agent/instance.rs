@@ -144,6 +144,7 @@ fn attributes(info: &EngineInfo, privileged: bool) -> Map<Str<128>, 128> {
     able("ecs.capability.container-restart-policy".into());
     able("ecs.capability.task-eni".into());
     able("ecs.capability.pid-ipc-namespace-sharing".into());
+    able("ecs.capability.network.container-port-range".into());
     if privileged {
         able("com.amazonaws.ecs.capability.privileged-container".into());
     }

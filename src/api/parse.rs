@@ -4,6 +4,7 @@ mod logs;
 mod namespaces;
 mod order;
 mod placement;
+mod ports;
 mod settings;
 mod volumes;
 
@@ -16,7 +17,7 @@ use super::task_definition::TaskDefinitionSpec;
 use super::{overrides, shapes};
 use crate::domain::definition::rules::{self, Problem};
 use crate::domain::definition::{
-    Architecture, Container, HealthCheck, PortMapping, TaskDefinition,
+    Architecture, Container, HealthCheck, TaskDefinition,
 };
 use crate::domain::fields::{self, Body};
 use crate::domain::resources::Protocol;
@@ -33,6 +34,7 @@ pub fn task_definition(
     spec: &TaskDefinitionSpec,
 ) -> Result<TaskDefinition, Vec<Problem>> {
     let mut problems = refused(Body::RegisterTaskDefinition, spec);
+    problems.extend(ports::problems(spec));
     let size = |field: &str, text: Option<&str>, unit: &str, factor: f64| {
         text.map(|text| {
             quantity(text, unit, factor).ok_or_else(|| Problem {
@@ -210,21 +212,7 @@ fn container(spec: &shapes::ContainerDefinition) -> Container {
         cpu: positive(spec.cpu).unwrap_or(0),
         memory: positive(spec.memory),
         memory_reservation: positive(spec.memory_reservation),
-        port_mappings: spec
-            .port_mappings
-            .iter()
-            .flat_map(|list| list.iter())
-            .filter_map(|mapping| {
-                Some(PortMapping {
-                    container_port: u16::try_from(mapping.container_port?).ok()?,
-                    host_port: mapping
-                        .host_port
-                        .and_then(|port| u16::try_from(port).ok())
-                        .filter(|port| *port > 0),
-                    protocol: protocol(mapping.protocol),
-                })
-            })
-            .collect(),
+        port_mappings: ports::port_mappings(spec),
         health_check: spec.health_check.as_ref().map(health_check),
         docker_labels: spec
             .docker_labels

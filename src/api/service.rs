@@ -17,11 +17,11 @@ use crate::api::bounded::{List, Str};
 use crate::api::conditions;
 use crate::api::shapes::{
     AvailabilityZoneRebalancing, CONSTRAINTS_MESSAGE, CONSTRAINTS_RULE,
-    CapacityProviderStrategyItem, DeploymentConfiguration, DeploymentController, GatewayConnector,
-    LaunchType, LoadBalancer, MonitoringConfiguration, NetworkConfiguration, PlacementConstraint,
-    PlacementStrategy, PropagateTags, STRATEGIES_MESSAGE, STRATEGIES_RULE, SchedulingStrategy,
-    ServiceConnectConfiguration, ServiceRegistry, ServiceVolumeConfiguration, Tag,
-    VpcLatticeConfiguration,
+    CapacityProviderStrategyItem, DeploymentConfiguration, DeploymentController, Described,
+    GatewayConnector, LaunchType, LoadBalancer, MonitoringConfiguration, NetworkConfiguration,
+    PlacementConstraint, PlacementStrategy, PropagateTags, STRATEGIES_MESSAGE, STRATEGIES_RULE,
+    SchedulingStrategy, ServiceConnectConfiguration, ServiceRegistry, ServiceVolumeConfiguration,
+    Tag, VpcLatticeConfiguration,
 };
 
 mod revision;
@@ -160,6 +160,51 @@ pub struct EcsServiceSpec {
     /// How finely CloudWatch measures the service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub monitoring: Option<MonitoringConfiguration>,
+    /// ARN that AWS gave to the service that this one was copied from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_arn: Option<Str<2048>>,
+    /// ARN of its cluster in AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster_arn: Option<Str<2048>>,
+    /// Whether it was in use in AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Str<64>>,
+    /// Tasks that ran in AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running_count: Option<Described>,
+    /// Tasks that were starting in AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending_count: Option<Described>,
+    /// Operating system that AWS found for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform_family: Option<Str<64>>,
+    /// Its task sets in AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_sets: Option<Described>,
+    /// Its deployments in AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployments: Option<Described>,
+    /// Role that AWS used for its load balancers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role_arn: Option<Str<2048>>,
+    /// What AWS told of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<Described>,
+    /// When it was created in AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Described>,
+    /// Who created it in AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_by: Option<Str<2048>>,
+    /// ARN of its deployment that goes on in AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current_service_deployment: Option<Str<2048>>,
+    /// Its revisions that AWS runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current_service_revisions: Option<Described>,
+    /// Who owns its resources in AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_management_type: Option<Str<64>>,
     /// What goes beyond ECS's `CreateService`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extensions: Option<ServiceExtensions>,

@@ -20,8 +20,8 @@ use serde::{Deserialize, Serialize};
 use crate::api::bounded::{List, Str};
 use crate::api::conditions;
 use crate::api::shapes::{
-    Compatibility, ContainerDefinition, DescribedTime, EphemeralStorage, InferenceAccelerator,
-    IpcMode, NetworkMode, PidMode, ProxyConfiguration, RequiredAttribute, RuntimePlatform, Tag,
+    Compatibility, ContainerDefinition, Described, EphemeralStorage, InferenceAccelerator, IpcMode,
+    NetworkMode, PidMode, ProxyConfiguration, RequiredAttribute, RuntimePlatform, Tag,
     TaskDefinitionPlacementConstraint, TrustedExecutionConfiguration, Volume,
 };
 
@@ -129,16 +129,16 @@ pub struct TaskDefinitionSpec {
     pub compatibilities: Option<List<Str<64>, 16>>,
     /// When it was registered in AWS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub registered_at: Option<DescribedTime>,
+    pub registered_at: Option<Described>,
     /// Who registered it in AWS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registered_by: Option<Str<2048>>,
     /// When it was deregistered in AWS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deregistered_at: Option<DescribedTime>,
+    pub deregistered_at: Option<Described>,
     /// When its deletion was asked for in AWS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub delete_requested_at: Option<DescribedTime>,
+    pub delete_requested_at: Option<Described>,
 }
 
 impl TaskDefinitionSpec {

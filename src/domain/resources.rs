@@ -56,6 +56,8 @@ pub struct Demand {
     pub ports: BTreeSet<HostPort>,
     /// Host ports that the placer chooses.
     pub dynamic_ports: Vec<Protocol>,
+    /// Those of them, by index, that must be the port after the one before: what a range of container ports gets.
+    pub following: BTreeSet<usize>,
 }
 
 /// What an instance offers in all (`registeredResources`).

@@ -44,6 +44,7 @@ use crate::runtime::{ContainerSummary, Engine, Error as EngineError, Hint, Label
 use api::{Failure, Found};
 use entry::Entry;
 use lanes::{LIST_INTERVAL, Lanes};
+use volumes::VolumeList;
 
 /// A watch is begun anew with a list after this time, whatever it has brought.
 const API_RELIST: Duration = Duration::from_mins(10);
@@ -145,9 +146,7 @@ pub(super) struct Driver {
     lines: Vec<ContainerSummary>,
     listed: bool,
     listing: bool,
-    /// The newest list of volumes.
-    volumes: Vec<VolumeView>,
-    listing_volumes: bool,
+    volumes: VolumeList,
     list_at: Duration,
     /// Tasks that the list under way has brought; `None` between lists.
     fresh: Option<BTreeSet<String>>,
@@ -207,8 +206,7 @@ pub async fn run(
         lines: Vec::new(),
         listed: false,
         listing: false,
-        volumes: Vec::new(),
-        listing_volumes: false,
+        volumes: VolumeList::default(),
         list_at: Duration::ZERO,
         fresh: None,
         synced: false,

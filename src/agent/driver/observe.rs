@@ -98,7 +98,7 @@ impl Driver {
                 &lines,
             )
         });
-        task.volumes_listed(&volumes::of_task(&self.volumes, uid), self.changes);
+        task.volumes_listed(&volumes::of_task(&self.volumes.found, uid), self.changes);
         task.discard();
         self.dirty.insert(uid.to_owned());
     }
@@ -201,7 +201,7 @@ impl Driver {
             return;
         }
         let containers = self.lines.iter().map(|line| &line.labels);
-        let labels = containers.chain(self.volumes.iter().map(|volume| &volume.labels));
+        let labels = containers.chain(self.volumes.found.iter().map(|volume| &volume.labels));
         let uids = labels.filter_map(|labels| labels.get(names::TASK_UID_DOCKER_LABEL));
         let unknown: BTreeSet<String> = uids
             .filter(|uid| !self.book.contains_key(*uid) && !self.unreadable.contains(*uid))

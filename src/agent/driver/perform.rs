@@ -97,7 +97,7 @@ impl Driver {
             }
         }
         let mut task = Task::new(wanted, reported, &of_task(&self.lines, uid));
-        task.volumes_listed(&volumes::of_task(&self.volumes, uid), self.changes);
+        task.volumes_listed(&volumes::of_task(&self.volumes.found, uid), self.changes);
         info!(
             task = name_of(object),
             uid,

@@ -11,10 +11,19 @@ use crate::api::names;
 use crate::domain::definition::volumes::Scope;
 use crate::runtime::{Engine, Error, VolumeSpec, VolumeView};
 
+/// The volumes of this instance's tasks.
+#[derive(Debug, Default)]
+pub(super) struct VolumeList {
+    /// As the newest list shows them.
+    pub(super) found: Vec<VolumeView>,
+    /// A list is under way.
+    asked: bool,
+}
+
 impl Driver {
     /// Looks at all volumes of this instance's tasks. A driver that hangs holds up no look at containers.
     pub(super) fn list_volumes(&mut self) {
-        if std::mem::replace(&mut self.listing_volumes, true) {
+        if std::mem::replace(&mut self.volumes.asked, true) {
             return;
         }
         let engine = self.lanes.engine();
@@ -27,14 +36,14 @@ impl Driver {
     }
 
     pub(super) fn volumes_listed(&mut self, began: u64, volumes: Result<Vec<VolumeView>, Error>) {
-        self.listing_volumes = false;
+        self.volumes.asked = false;
         match volumes {
-            Ok(volumes) => self.volumes = volumes,
+            Ok(volumes) => self.volumes.found = volumes,
             Err(error) => return debug!(%error, "cannot list volumes"),
         }
         for (uid, entry) in &mut self.book {
             if let Some(task) = &mut entry.task {
-                task.volumes_listed(&of_task(&self.volumes, uid), began);
+                task.volumes_listed(&of_task(&self.volumes.found, uid), began);
                 self.dirty.insert(uid.clone());
             }
         }

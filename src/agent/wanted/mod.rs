@@ -3,6 +3,7 @@
 mod fields;
 mod ledger;
 mod namespaces;
+mod ports;
 mod volumes;
 
 use std::collections::BTreeMap;
@@ -90,7 +91,8 @@ impl Wanted {
         let overrides = task.spec.overrides.as_ref();
         let definition = parse::task_definition_of_task(family, spec, overrides);
         let admitted = definition.and_then(|definition| {
-            let problems = security::admit(&definition, rules.profile);
+            let mut problems = security::admit(&definition, rules.profile);
+            problems.extend(ports::left_to_chance(task, &definition));
             if problems.is_empty() {
                 Ok(definition)
             } else {

@@ -1,4 +1,4 @@
-//! What AWS adds when it describes a task definition, so that its answers can be applied as they are.
+//! What AWS adds when it describes a task definition or a service, so that its answers can be applied as they are.
 
 use std::borrow::Cow;
 
@@ -25,18 +25,18 @@ pub struct RequiredAttribute {
     pub target_id: Option<Str<2048>>,
 }
 
-/// A time as AWS's tools write it: a text, or a number of seconds.
+/// Something of any shape, such as a time, which some tools of AWS write as a text and some as a number.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct DescribedTime(Value);
+pub struct Described(Value);
 
-impl JsonSchema for DescribedTime {
+impl JsonSchema for Described {
     fn inline_schema() -> bool {
         true
     }
 
     fn schema_name() -> Cow<'static, str> {
-        "DescribedTime".into()
+        "Described".into()
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {

@@ -194,7 +194,7 @@ impl LogConfiguration {
     pub fn reaching_the_instance(&self) -> impl Iterator<Item = &str> {
         let reaches = |(name, value): &(&String, &String)| {
             FILES.contains(&name.as_str())
-                || (name.ends_with("-address") && value.starts_with("unix"))
+                || (name.ends_with("-address") && value.to_ascii_lowercase().starts_with("unix"))
         };
         let options = self.options.iter().filter(reaches);
         options.map(|(name, _)| name.as_str())
@@ -243,7 +243,7 @@ mod tests {
         let syslog = with(
             LogDriver::Syslog,
             &[
-                ("syslog-address", "unix:///run/other.sock"),
+                ("syslog-address", "Unix:///run/other.sock"),
                 ("syslog-tls-key", "/root/key"),
                 ("tag", "unix"),
             ],

@@ -154,6 +154,8 @@ pub struct PortMapping {
     pub host_port: Option<u16>,
     /// TCP or UDP.
     pub protocol: Protocol,
+    /// It is of a range: its host port is the one after that of the mapping before.
+    pub follows: bool,
 }
 
 /// Container health check (ECS API Reference, `HealthCheck`).
@@ -187,10 +189,9 @@ impl TaskDefinition {
                 })
             })
             .collect();
-        let dynamic_ports = mappings()
-            .filter(|mapping| self.fixed_port(mapping).is_none())
-            .map(|mapping| mapping.protocol)
-            .collect();
+        let dynamic = || mappings().filter(|mapping| self.fixed_port(mapping).is_none());
+        let dynamic_ports = dynamic().map(|mapping| mapping.protocol).collect();
+        let following = dynamic().enumerate().filter(|(_, mapping)| mapping.follows);
         Demand {
             cpu: self.cpu.unwrap_or_else(|| sum(|container| container.cpu)),
             memory: self
@@ -199,6 +200,7 @@ impl TaskDefinition {
             pids: count.saturating_mul(PIDS_PER_CONTAINER),
             ports,
             dynamic_ports,
+            following: following.map(|(index, _)| index).collect(),
         }
     }
 
@@ -222,6 +224,9 @@ impl TaskDefinition {
         }
         if any(|container| container.privileged) {
             required.insert("com.amazonaws.ecs.capability.privileged-container");
+        }
+        if any(|container| container.port_mappings.iter().any(|it| it.follows)) {
+            required.insert("ecs.capability.network.container-port-range");
         }
         let any_option = |kind: &str| {
             let options = self.containers.iter();

@@ -5,6 +5,10 @@ use std::collections::BTreeMap;
 
 /// What a container has beyond, or instead of, its engine's defaults.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a field of ECS that is true or false"
+)]
 pub struct Settings {
     /// Capabilities beyond the engine's default set, without `CAP_`; `ALL` names all.
     pub added_capabilities: Vec<String>,

@@ -159,6 +159,9 @@ const LAUNCH_TYPES: &[(&str, &str)] = &[
     ("MANAGED_INSTANCES", LAUNCH_TYPE),
 ];
 
+/// Why what AWS adds to its answers changes nothing here; used by two bodies.
+const DESCRIBED: &str = "AWS fills it in when it describes what it has";
+
 /// Why subnets and security groups change nothing here.
 const AWS_NETWORK: &str = "subnets and security groups exist only in AWS";
 

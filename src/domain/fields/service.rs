@@ -1,6 +1,8 @@
 //! The fields of `CreateService`.
 
-use super::{AWS_NETWORK, Entry, LAUNCH_TYPES, by_value, carried_out, refused, without_effect};
+use super::{
+    AWS_NETWORK, DESCRIBED, Entry, LAUNCH_TYPES, by_value, carried_out, refused, without_effect,
+};
 
 const PUBLISH: &str =
     "publish the port with portMappings and a fixed hostPort, and reach the instances on it";
@@ -113,5 +115,20 @@ pub(super) const TABLE: &[Entry] = &[
     refused("vpcLatticeConfigurations", PUBLISH),
     refused("gatewayConnectors", PUBLISH),
     without_effect("monitoring", "CloudWatch exists only in AWS"),
+    without_effect("serviceArn", DESCRIBED),
+    without_effect("clusterArn", DESCRIBED),
+    without_effect("status", DESCRIBED),
+    without_effect("runningCount", DESCRIBED),
+    without_effect("pendingCount", DESCRIBED),
+    without_effect("platformFamily", DESCRIBED),
+    without_effect("taskSets", DESCRIBED),
+    without_effect("deployments", DESCRIBED),
+    without_effect("roleArn", DESCRIBED),
+    without_effect("events", DESCRIBED),
+    without_effect("createdAt", DESCRIBED),
+    without_effect("createdBy", DESCRIBED),
+    without_effect("currentServiceDeployment", DESCRIBED),
+    without_effect("currentServiceRevisions", DESCRIBED),
+    without_effect("resourceManagementType", DESCRIBED),
     carried_out("extensions"),
 ];

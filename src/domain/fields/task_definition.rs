@@ -1,11 +1,10 @@
 //! The fields of `RegisterTaskDefinition`.
 
-use super::{Entry, LAUNCH_TYPES, by_value, carried_out, refused, without_effect};
+use super::{DESCRIBED, Entry, LAUNCH_TYPES, by_value, carried_out, refused, without_effect};
 
 const READ_BY_SERVICE_CONNECT: &str = "only Service Connect and VPC Lattice read it";
 const NO_CLOUDWATCH: &str = "the output goes to the instance's default log driver, and the options that begin with awslogs are not read: there is no log group and no stream in CloudWatch";
 const NO_FILE_SYSTEM: &str = "it exists only in AWS: use dockerVolumeConfiguration with scope shared, whose data stay on the instance, or mount the file system on the instances and name its folder in host.sourcePath";
-const DESCRIBED: &str = "AWS fills it in when it describes a task definition";
 
 pub(super) const TABLE: &[Entry] = &[
     carried_out("family"),
@@ -92,10 +91,7 @@ pub(super) const TABLE: &[Entry] = &[
     carried_out("containerDefinitions[].cpu"),
     carried_out("containerDefinitions[].memory"),
     carried_out("containerDefinitions[].memoryReservation"),
-    refused(
-        "containerDefinitions[].links",
-        "publish the port with portMappings, or put both programs into one image",
-    ),
+    carried_out("containerDefinitions[].links"),
     carried_out("containerDefinitions[].portMappings[].containerPort"),
     carried_out("containerDefinitions[].portMappings[].hostPort"),
     carried_out("containerDefinitions[].portMappings[].protocol"),
@@ -107,10 +103,7 @@ pub(super) const TABLE: &[Entry] = &[
         "containerDefinitions[].portMappings[].appProtocol",
         READ_BY_SERVICE_CONNECT,
     ),
-    refused(
-        "containerDefinitions[].portMappings[].containerPortRange",
-        "give each containerPort an entry of its own",
-    ),
+    carried_out("containerDefinitions[].portMappings[].containerPortRange"),
     carried_out("containerDefinitions[].essential"),
     carried_out("containerDefinitions[].restartPolicy"),
     carried_out("containerDefinitions[].entryPoint"),

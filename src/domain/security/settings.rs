@@ -39,7 +39,7 @@ const SAFE_CONTROLS: [&str; 13] = [
     "net.ipv4.tcp_wmem",
 ];
 
-/// SELinux types of ordinary containers.
+/// Labels of ordinary containers for `SELinux`.
 const SAFE_LABELS: [&str; 4] = [
     "type:container_engine_t",
     "type:container_init_t",

@@ -148,6 +148,7 @@ impl Catalog {
                 container_port: 80,
                 host_port,
                 protocol: Protocol::Tcp,
+                follows: false,
             };
             match recipe.ports {
                 Ports::None => {}

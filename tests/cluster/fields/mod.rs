@@ -110,7 +110,10 @@ async fn play(
         if let Look::Inside(_) = row.look {
             let started = docker.start(&spec.name).await;
             started.map_err(|error| format!("start: {error}"))?;
-            engine.wait(&spec.name).await?;
+            let is_last = Some(container) == wanted.definition.containers.last();
+            if is_last || !container.essential {
+                engine.wait(&spec.name).await?;
+            }
         }
         last = spec.name;
     }

@@ -9,8 +9,8 @@ pub(crate) struct Row {
     pub(crate) fields: &'static [&'static str],
     /// JSON of the task definition, without its `containerDefinitions`.
     pub(crate) task: &'static str,
-    /// JSON of the containers. The last is looked at; those before it run first, to their end. Name, image, memory and
-    /// command are given to those that have none.
+    /// JSON of the containers. The last is looked at; those before it run first, to their end where they are not
+    /// essential. Name, image, memory and command are given to those that have none.
     pub(crate) containers: &'static str,
     /// Where to look.
     pub(crate) look: Look,
@@ -167,6 +167,12 @@ pub(crate) const ROWS: &[Row] = &[
             r#""8080/udp":[{"HostIp":"","HostPort":"61998"}]"#,
             r#""9090/tcp""#,
         ],
+    ),
+    row(
+        &["containerDefinitions[].links"],
+        r#"[{"name": "db", "command": []}, {"links": ["db:data"]}]"#,
+        Look::Inside(&["/etc/hosts"]),
+        &["\tdata "],
     ),
     row(
         &["containerDefinitions[].entryPoint"],
@@ -348,40 +354,3 @@ pub(crate) const ROWS: &[Row] = &[
         ],
     ),
 ];
-
-/// Fields that show only in what becomes of a task, each with the test that looks at it.
-pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
-    (
-        "placementConstraints",
-        "constraints_and_strategies_decide_where_tasks_run",
-    ),
-    ("requiresCompatibilities", CORPUS),
-    (
-        "cpu",
-        "a_task_that_is_too_large_names_the_resource_that_lacks",
-    ),
-    (
-        "tags",
-        "the_own_tags_of_a_task_count_before_those_of_its_definition",
-    ),
-    (
-        "runtimePlatform.cpuArchitecture",
-        "an_instance_of_another_architecture_is_passed_over",
-    ),
-    ("runtimePlatform.operatingSystemFamily", CORPUS),
-    ("trustedExecutionConfiguration.isolationMode", CORPUS),
-    (
-        "containerDefinitions[].essential",
-        "a_task_of_two_containers_ends_with_the_essential_one_and_not_with_the_other",
-    ),
-    (
-        "containerDefinitions[].stopTimeout",
-        "what_ignores_the_stop_signal_is_killed_after_the_grace_period",
-    ),
-    (
-        "containerDefinitions[].versionConsistency",
-        "a_digest_takes_the_place_of_the_tag",
-    ),
-];
-
-const CORPUS: &str = "each_body_of_the_corpus_applies_unchanged_or_says_what_to_change";

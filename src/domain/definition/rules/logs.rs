@@ -23,12 +23,11 @@ pub(super) fn problems(container: &Container) -> Vec<(&'static str, String)> {
     }
     let mode = log.options.get("mode").map(String::as_str);
     match mode {
-        None | Some("non-blocking") => {}
         Some("blocking") if log.options.contains_key("max-buffer-size") => found.push((
             OPTIONS,
             "max-buffer-size is read only with mode non-blocking: leave out one of both".into(),
         )),
-        Some("blocking") => {}
+        None | Some("blocking" | "non-blocking") => {}
         Some(other) => found.push((
             OPTIONS,
             format!("mode is '{other}': give blocking or non-blocking"),

@@ -190,12 +190,10 @@ fn tmpfs_problem(tmpfs: &Tmpfs) -> Option<String> {
     if *size == 0 {
         return Some(format!("{path}: give a size of at least 1 MiB"));
     }
-    let known = |option: &&String| {
-        option
-            .split_once('=')
-            .map_or(TMPFS_FLAGS.contains(&option.as_str()), |(name, _)| {
-                TMPFS_VALUES.contains(&name)
-            })
+    let known = |option: &&String| match option.split_once('=') {
+        // A comma would begin another option.
+        Some((name, value)) => TMPFS_VALUES.contains(&name) && !value.contains(','),
+        None => TMPFS_FLAGS.contains(&option.as_str()),
     };
     let unknown = options.iter().find(|option| !known(option))?;
     Some(format!(

@@ -33,6 +33,7 @@ fn what_no_engine_could_carry_out_is_named_by_its_field() {
         (tmpfs("/run", 0, "ro"), 1),
         (tmpfs("/run", 1, "bind"), 1),
         (tmpfs("/run", 1, "size=9g"), 1),
+        (tmpfs("/run", 1, "mode=1777,bind"), 1),
     ] {
         assert_eq!(
             setting(|it| it.tmpfs = vec![broken.clone()]).len(),
