@@ -50,6 +50,26 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "a_range_gets_the_first_place_with_enough_ports_in_a_row",
     ),
     (
+        "pidMode",
+        "namespaces_are_the_containers_the_tasks_or_the_instances",
+    ),
+    (
+        "ipcMode",
+        "namespaces_are_the_containers_the_tasks_or_the_instances",
+    ),
+    (
+        "containerDefinitions[].dependsOn",
+        "containers_start_in_the_order_of_their_dependencies_and_stop_in_the_reverse",
+    ),
+    (
+        "containerDefinitions[].startTimeout",
+        "healthy_opens_the_way_and_the_start_timeout_of_the_awaited_container_closes_it",
+    ),
+    (
+        "containerDefinitions[].restartPolicy",
+        "the_same_container_is_started_again_and_counted_and_the_task_stays_running",
+    ),
+    (
         "containerDefinitions[].essential",
         "a_task_of_two_containers_ends_with_the_essential_one_and_not_with_the_other",
     ),

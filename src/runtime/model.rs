@@ -3,6 +3,7 @@
 //! The simulator and the property tests drive it directly; [`super::fake::Fake`] puts the [`super::Engine`] trait
 //! around it. It remembers every deed, so that tests can ask what really happened rather than what was reported.
 
+mod images;
 mod program;
 mod volumes;
 
@@ -353,29 +354,6 @@ impl ModelEngine {
                 Ok(())
             }
         }
-    }
-
-    /// See [`super::Engine::pull`].
-    pub fn pull(&mut self, image: &str) -> Result<(), Error> {
-        let Some(found) = self.registry.get(image) else {
-            let message = format!(
-                "pull access denied for {image}, repository does not exist or may require 'docker login'"
-            );
-            return Err(Error::NotFound { message });
-        };
-        self.local.insert(image.to_owned(), found.clone());
-        Ok(())
-    }
-
-    /// See [`super::Engine::load`]. Its containers run for ever.
-    pub fn load(&mut self, image: &str) {
-        *self = std::mem::take(self).with_image(image, Program::default());
-    }
-
-    /// See [`super::Engine::image`].
-    #[must_use]
-    pub fn image(&self, image: &str) -> Option<Image> {
-        self.local.get(image).cloned()
     }
 
     fn ports(&self) -> BTreeSet<HostPort> {

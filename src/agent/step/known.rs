@@ -2,10 +2,9 @@
 //!
 //! It lives in memory only: after a restart everything is `Unknown` until the engine was asked.
 
-use std::time::Duration;
-
 use jiff::{SignedDuration, Timestamp};
 
+use super::call::{Call, Outcome};
 use crate::agent::wanted::Wanted;
 use crate::runtime::{
     Activity, ContainerState, ContainerSummary, ContainerView, Created, Error, Image,
@@ -13,61 +12,6 @@ use crate::runtime::{
 
 const FIRST_RETRY: SignedDuration = SignedDuration::from_secs(1);
 const LONGEST_RETRY: SignedDuration = SignedDuration::from_secs(30);
-
-/// A call to the engine, or more than one that make sense only together (a pull and its fallback).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Call {
-    /// Look at it.
-    Inspect,
-    /// Make its image present.
-    Pull,
-    /// Create it.
-    Create,
-    /// Start it.
-    Start,
-    /// Send the stop signal, then SIGKILL.
-    Stop {
-        /// Between the two.
-        grace: Duration,
-    },
-    /// Send SIGKILL, after a stop that did not end it.
-    Kill,
-    /// Remove it.
-    Remove,
-}
-
-impl Call {
-    /// One word, for logs and metrics.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Inspect => "inspect",
-            Self::Pull => "pull",
-            Self::Create => "create",
-            Self::Start => "start",
-            Self::Stop { .. } => "stop",
-            Self::Kill => "kill",
-            Self::Remove => "remove",
-        }
-    }
-}
-
-/// What a call came to.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Outcome {
-    /// Of [`Call::Inspect`].
-    Inspected(Result<ContainerView, Error>),
-    /// Of [`Call::Pull`].
-    Pulled(Result<Image, Error>),
-    /// Of [`Call::Create`].
-    Created(Result<Created, Error>),
-    /// Of [`Call::Start`].
-    Started(Result<(), Error>),
-    /// Of [`Call::Stop`] and [`Call::Kill`].
-    Stopped(Result<(), Error>),
-    /// Of [`Call::Remove`].
-    Removed(Result<(), Error>),
-}
 
 /// The newest look at a container.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -13,6 +13,7 @@
 //! rare, and no call of Docker's can exclude it. A restart that hangs and whose agent is killed may come after its task
 //! was reported STOPPED; the next look stops it.
 
+mod call;
 mod known;
 mod order;
 mod report;
@@ -23,7 +24,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-pub use known::{Call, Known, Outcome, Seen};
+pub use call::{Call, Outcome};
+pub use known::{Known, Seen};
 pub use report::{ContainerReport, ContainerStatus, TaskReport};
 pub use volumes::{VolumeCall, VolumeOrder, VolumeOutcome, Volumes};
 
@@ -120,7 +122,7 @@ fn earliest(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestam
 fn observe(report: &mut TaskReport, wanted: &Wanted, containers: &Containers, volumes: &Volumes) {
     let is_to_end = report.stop.is_some() || reason_to_end(report, wanted).is_some();
     for container in &wanted.definition.containers {
-        if let Some(obstacle) = obstacle(report, wanted, container, volumes) {
+        if let Some(obstacle) = volumes.obstacle(report, wanted, container) {
             report.end_container(&container.name, Some(obstacle), None);
         }
         let exists = report.exists(&container.name);
@@ -156,27 +158,6 @@ fn observe(report: &mut TaskReport, wanted: &Wanted, containers: &Containers, vo
     {
         report.share_network(wanted, pause);
     }
-}
-
-/// Why a container that was never created can never be.
-fn obstacle(
-    report: &TaskReport,
-    wanted: &Wanted,
-    container: &Container,
-    volumes: &Volumes,
-) -> Option<String> {
-    if report.exists(&container.name) || report.is_stopped(&container.name) {
-        return None;
-    }
-    let never = |name: &str| report.is_stopped(name) && !report.exists(name);
-    let mut sources = container.volumes_from.iter();
-    let missing = sources.find(|from| never(&from.container)).map(|from| {
-        format!(
-            "CannotCreateContainerError: its volumes come from container {}, which could not be created",
-            from.container
-        )
-    });
-    missing.or_else(|| volumes.failure(wanted, container).map(str::to_owned))
 }
 
 /// Moves the task itself forward.

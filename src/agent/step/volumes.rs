@@ -150,12 +150,28 @@ impl Volumes {
         })
     }
 
-    /// Why `container` can never have what it mounts.
+    /// Why `container`, if it was never created, can never be: for what it mounts, or for whose volumes it has.
     #[must_use]
-    pub fn failure(&self, wanted: &Wanted, container: &Container) -> Option<&str> {
+    pub fn obstacle(
+        &self,
+        report: &TaskReport,
+        wanted: &Wanted,
+        container: &Container,
+    ) -> Option<String> {
+        if report.exists(&container.name) || report.is_stopped(&container.name) {
+            return None;
+        }
+        let never = |name: &str| report.is_stopped(name) && !report.exists(name);
+        let mut sources = container.volumes_from.iter();
+        let missing = sources.find(|from| never(&from.container)).map(|from| {
+            format!(
+                "CannotCreateContainerError: its volumes come from container {}, which could not be created",
+                from.container
+            )
+        });
         let mut failures =
-            mounted(wanted, container).filter_map(|name| self.0.get(name)?.failure.as_deref());
-        failures.next()
+            mounted(wanted, container).filter_map(|name| self.0.get(name)?.failure.clone());
+        missing.or_else(|| failures.next())
     }
 
     /// A call is under way from now on.

@@ -1,7 +1,7 @@
 //! What is wrong with the volumes of a task and with their mounts. Sources: ECS API Reference, `Volume`, `MountPoint`,
 //! `VolumeFrom`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::Problem;
 use crate::domain::definition::volumes::VolumeKind;
@@ -82,36 +82,11 @@ pub(super) fn mounts(
             ));
         }
     }
-    if leads_back(definition, container) {
-        found.push((
-            "volumesFrom",
-            "leads back to the container itself: it could never be created".into(),
-        ));
-    }
     found
 }
 
 fn is_plain_path(path: &str) -> bool {
     path.starts_with('/') && !path.contains(':')
-}
-
-/// Whether `container` has, over any number of steps, volumes from itself.
-fn leads_back(definition: &TaskDefinition, container: &Container) -> bool {
-    let by_name: BTreeMap<&str, &Container> = definition
-        .containers
-        .iter()
-        .map(|container| (container.name.as_str(), container))
-        .collect();
-    let mut reached = BTreeSet::new();
-    let mut open = vec![container];
-    while let Some(next) = open.pop() {
-        for from in &next.volumes_from {
-            if reached.insert(from.container.as_str()) {
-                open.extend(by_name.get(from.container.as_str()));
-            }
-        }
-    }
-    reached.contains(container.name.as_str())
 }
 
 #[cfg(test)]
@@ -124,13 +99,6 @@ mod tests {
         Volume {
             name: "data".into(),
             kind: VolumeKind::Docker(DockerVolume::default()),
-        }
-    }
-
-    fn from(container: &str) -> VolumesFrom {
-        VolumesFrom {
-            container: container.into(),
-            read_only: false,
         }
     }
 
@@ -169,16 +137,14 @@ mod tests {
     }
 
     #[test]
-    fn containers_cannot_have_their_volumes_from_each_other() {
-        let mut wants = definition("web", [container("a"), container("b"), container("c")]);
-        wants.containers[0].volumes_from = vec![from("b")];
-        wants.containers[1].volumes_from = vec![from("c")];
-        assert_eq!(mounts(&wants, &wants.containers[0]), []);
-        wants.containers[2].volumes_from = vec![from("a")];
-        for container in &wants.containers {
-            assert_eq!(mounts(&wants, container).len(), 1);
+    fn volumes_come_from_a_container_of_the_task() {
+        let mut wants = definition("web", [container("a"), container("b")]);
+        for (name, count) in [("b", 0), ("c", 1)] {
+            wants.containers[0].volumes_from = vec![VolumesFrom {
+                container: name.into(),
+                read_only: false,
+            }];
+            assert_eq!(mounts(&wants, &wants.containers[0]).len(), count);
         }
-        wants.containers[2].volumes_from = vec![from("d")];
-        assert_eq!(mounts(&wants, &wants.containers[2]).len(), 1);
     }
 }
