@@ -16,9 +16,7 @@ use super::bounded::{List, Str};
 use super::task_definition::TaskDefinitionSpec;
 use super::{overrides, shapes};
 use crate::domain::definition::rules::{self, Problem};
-use crate::domain::definition::{
-    Architecture, Container, HealthCheck, TaskDefinition,
-};
+use crate::domain::definition::{Architecture, Container, HealthCheck, TaskDefinition};
 use crate::domain::fields::{self, Body};
 use crate::domain::resources::Protocol;
 
@@ -328,7 +326,7 @@ mod tests {
             cpu: many
             containerDefinitions:
             - {name: app, image: a, memory: 8, portMappings: [{containerPort: 80, hostPort: 8080}]}
-            - {name: side, image: a, memory: 8, links: [app], portMappings: [{containerPort: 81, hostPort: 8080}]}
+            - {name: side, image: a, memory: 8, firelensConfiguration: {type: fluentd}, portMappings: [{containerPort: 81, hostPort: 8080}]}
             ",
         )
         .unwrap_err();
@@ -339,7 +337,7 @@ mod tests {
         assert_eq!(
             fields,
             [
-                "containerDefinitions[side].links",
+                "containerDefinitions[side].firelensConfiguration",
                 "cpu",
                 "containerDefinitions[side].portMappings"
             ]

@@ -74,7 +74,7 @@ async fn containers_start_when_what_they_wait_for_is_done_and_stop_in_the_revers
 
         let stop = r#"{"spec":{"stop":{"code":"UserInitiated","reason":"enough"}}}"#;
         let namespace = scene.namespace.as_str();
-        kubectl(&["patch", "ecstask", "one", "-n", namespace, "--type=merge", "-p", stop])
+        kubectl(&["patch", "ecstask", "one", "-n", namespace, "--type=merge", "-p", patch])
             .await
             .expect();
         let stopped = becomes(scene, "one", "/lastStatus", json!("STOPPED")).await;

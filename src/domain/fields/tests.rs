@@ -34,12 +34,12 @@ fn no_entry_lies_in_another() {
 
 #[test]
 fn a_refusal_names_the_container_and_the_alternative() {
-    let body = json!({"containerDefinitions": [{"name": "app", "image": "a", "links": ["db"]}]});
+    let body = json!({"containerDefinitions": [{"name": "app", "image": "a", "firelensConfiguration": {"type": "fluentd"}}]});
     let found = examine(Body::RegisterTaskDefinition, &body);
     assert_eq!(
         messages(&found.refused),
         [
-            "containerDefinitions[app].links is not supported yet: publish the port with portMappings, or put both programs into one image"
+            "containerDefinitions[app].firelensConfiguration is not supported yet: write the logs to standard output"
         ]
     );
 }

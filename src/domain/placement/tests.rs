@@ -304,6 +304,8 @@ fn demands() -> impl Generator<Value = Vec<Demand>> {
                 })
                 .collect(),
             dynamic_ports: vec![Protocol::Tcp; dynamic],
+            // Half of them want their ports in a row.
+            following: (1..dynamic).filter(|_| memory % 2 == 0).collect(),
         });
     prop::collection::vec(one, 0..40)
 }

@@ -15,6 +15,7 @@ fn shop() -> TaskDefinition {
         container_port: 80,
         host_port: None,
         protocol: Protocol::Tcp,
+        follows: false,
     }];
     let log = container("log");
     let mut shop = tests_support::definition("shop", [app, log]);

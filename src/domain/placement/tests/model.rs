@@ -86,6 +86,7 @@ fn wants() -> impl Generator<Value = Demand> {
             .into_iter()
             .take(dynamic)
             .collect(),
+        ..Demand::default()
     })
 }
 
