@@ -72,7 +72,7 @@ async fn containers_start_when_what_they_wait_for_is_done_and_stop_in_the_revers
         assert!(migrate.finished.unwrap() <= app.created, "{containers:?}");
         assert!(app.started.unwrap() < proxy.created, "{containers:?}");
 
-        let stop = r#"{"spec":{"stop":{"code":"UserInitiated","reason":"enough"}}}"#;
+        let patch = r#"{"spec":{"stop":{"code":"UserInitiated","reason":"enough"}}}"#;
         let namespace = scene.namespace.as_str();
         kubectl(&["patch", "ecstask", "one", "-n", namespace, "--type=merge", "-p", patch])
             .await

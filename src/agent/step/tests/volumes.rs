@@ -91,9 +91,11 @@ impl World {
             == (Scope::Shared {
                 autoprovision: false,
             }) {
-            self.engine.volume(&spec.name).ok_or(Error::NotFound {
-                message: "no such volume".into(),
-            })
+            self.engine
+                .volume(&spec.name)
+                .ok_or_else(|| Error::NotFound {
+                    message: "no such volume".into(),
+                })
         } else {
             Ok(self.engine.create_volume(&spec))
         };
