@@ -46,6 +46,26 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("runtimePlatform.operatingSystemFamily", CORPUS),
     ("trustedExecutionConfiguration.isolationMode", CORPUS),
     (
+        "pidMode",
+        "containers_of_an_awsvpc_task_share_localhost_and_end_with_their_pause_container",
+    ),
+    (
+        "ipcMode",
+        "namespaces_are_the_containers_the_tasks_or_the_instances",
+    ),
+    (
+        "containerDefinitions[].dependsOn",
+        "containers_start_when_what_they_wait_for_is_done_and_stop_in_the_reverse_order",
+    ),
+    (
+        "containerDefinitions[].startTimeout",
+        "healthy_opens_the_way_and_the_start_timeout_of_the_awaited_container_closes_it",
+    ),
+    (
+        "containerDefinitions[].restartPolicy",
+        "a_container_that_ran_for_a_minute_is_started_again_and_stays_the_same",
+    ),
+    (
         "containerDefinitions[].portMappings[].containerPortRange",
         "a_range_gets_the_first_place_with_enough_ports_in_a_row",
     ),

@@ -27,6 +27,7 @@ mod instance_pods;
 mod lifecycle;
 mod maximal;
 mod nodes;
+mod ordering;
 mod placement;
 mod readiness;
 mod rollouts;

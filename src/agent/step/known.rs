@@ -5,6 +5,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::call::{Call, Outcome};
+use super::starting::Unanswered;
 use crate::agent::wanted::Wanted;
 use crate::runtime::{
     Activity, ContainerState, ContainerSummary, ContainerView, Created, Error, Image,
@@ -48,22 +49,13 @@ pub struct Known {
     /// Something happened to it while a call was under way.
     again: bool,
     /// A start of which nobody knows whether the engine has carried it out, or will.
-    unanswered: Option<Unanswered>,
+    pub(super) unanswered: Option<Unanswered>,
     /// Calls in a row that came to nothing.
     tries: u32,
     /// No call before this time.
     pub retry_at: Option<Timestamp>,
     /// Number of the last change, to tell looks that began before it.
     changed: u64,
-}
-
-/// A start without an answer. A look that shows another time of start tells that it took effect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Unanswered {
-    /// When the container had last started before.
-    started_before: Option<Timestamp>,
-    /// Its deadline passed: it counts as failed unless a look shows otherwise.
-    is_late: bool,
 }
 
 impl Known {
@@ -115,12 +107,6 @@ impl Known {
                 | ContainerState::Unknown => false,
             },
         }
-    }
-
-    /// Whether a start may still take effect.
-    #[must_use]
-    pub fn is_start_unanswered(&self) -> bool {
-        self.unanswered.is_some()
     }
 
     /// Takes in one line of a list that began when `began` was the number of the newest change.
@@ -238,10 +224,7 @@ impl Known {
         self.retry_at = None;
         match answer {
             Ok(view) => {
-                let took_effect = |start: &Unanswered| {
-                    view.state.is_live() || view.started_at != start.started_before
-                };
-                self.unanswered = self.unanswered.filter(|start| !took_effect(start));
+                self.look_for_start(&view);
                 self.adopt(container, view, wanted);
                 if self.unanswered.is_some_and(|start| start.is_late) {
                     self.failure.get_or_insert_with(|| {
@@ -319,23 +302,6 @@ impl Known {
         }
     }
 
-    fn started(&mut self, answer: Result<(), Error>) -> Option<Error> {
-        let started_before = self.view().and_then(|view| view.started_at);
-        self.seen = Seen::Unknown;
-        self.unanswered = match &answer {
-            Err(error) if error.is_unknown() => Some(Unanswered {
-                started_before,
-                is_late: matches!(error, Error::Timeout { .. }),
-            }),
-            Ok(()) | Err(_) => None,
-        };
-        match answer {
-            Ok(()) => None,
-            Err(error) if error.is_unknown() => Some(error),
-            Err(error) => self.fail("CannotStartContainerError", &error),
-        }
-    }
-
     /// A registry that does not answer names its address, and not the image that was asked for.
     fn cannot_pull(&mut self, container: &str, wanted: &Wanted, error: &Error) -> Option<Error> {
         let mut containers = wanted.definition.containers.iter();
@@ -345,7 +311,7 @@ impl Known {
         None
     }
 
-    fn fail(&mut self, name: &str, error: &Error) -> Option<Error> {
+    pub(super) fn fail(&mut self, name: &str, error: &Error) -> Option<Error> {
         self.failure = Some(format!("{name}: {error}"));
         None
     }

@@ -14,13 +14,14 @@
 //! was reported STOPPED; the next look stops it.
 
 mod call;
+mod ending;
 mod known;
 mod order;
 mod report;
+mod starting;
 mod volumes;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -29,12 +30,13 @@ pub use known::{Known, Seen};
 pub use report::{ContainerReport, ContainerStatus, TaskReport};
 pub use volumes::{VolumeCall, VolumeOrder, VolumeOutcome, Volumes};
 
+use ending::{end, put_down};
 use order::Gate;
 
 use super::wanted::Wanted;
 use crate::api::cluster::ImagePullBehavior;
 use crate::domain::definition::namespaces::PAUSE;
-use crate::domain::definition::{Container, DEFAULT_STOP_TIMEOUT, NetworkMode};
+use crate::domain::definition::NetworkMode;
 use crate::domain::events;
 use crate::domain::task::{Stop, StopCode, TaskState};
 use crate::runtime::ContainerState;
@@ -331,56 +333,6 @@ fn bring_up(
         });
     }
     orders
-}
-
-/// Calls that end whatever lives, and remove what may not stay.
-fn put_down(wanted: &Wanted, containers: &Containers, keep: Keep, now: Timestamp) -> Vec<Order> {
-    let mut orders = Vec::new();
-    for (name, known) in containers.iter().filter(|(_, known)| known.is_free(now)) {
-        let grace = wanted
-            .container(name)
-            .map_or(DEFAULT_STOP_TIMEOUT, Container::stop_timeout);
-        let call = match end(known, grace) {
-            Some(Call::Stop { .. } | Call::Kill) if !order::may_end(name, wanted, containers) => {
-                continue;
-            }
-            None if keep == Keep::Nothing && known.view().is_some() => Call::Remove,
-            None => continue,
-            Some(call) => call,
-        };
-        orders.push(Order {
-            container: name.clone(),
-            call,
-        });
-    }
-    orders
-}
-
-/// The call after which a container does not live and cannot come to live; `None` where that is so.
-fn end(known: &Known, grace: Duration) -> Option<Call> {
-    match &known.seen {
-        Seen::Unknown => Some(Call::Inspect),
-        Seen::Absent { .. } => None,
-        Seen::Present(view) => match view.state {
-            ContainerState::Removing => Some(Call::Inspect),
-            // A start may still be under way in the engine: a container that is removed can't be started.
-            ContainerState::Created if view.error.is_none() => Some(Call::Remove),
-            ContainerState::Exited if known.is_start_unanswered() => Some(Call::Remove),
-            ContainerState::Created | ContainerState::Exited | ContainerState::Dead => None,
-            ContainerState::Running
-            | ContainerState::Paused
-            | ContainerState::Restarting
-            | ContainerState::Unknown
-                if known.stops == 0 =>
-            {
-                Some(Call::Stop { grace })
-            }
-            ContainerState::Running
-            | ContainerState::Paused
-            | ContainerState::Restarting
-            | ContainerState::Unknown => Some(Call::Kill),
-        },
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The step against a model of an engine: orders are carried out in any order, answers get lost, the agent and the
 //! engine restart, containers end and vanish. Whatever happens, the promises at the top of the module hold.
 
+mod crashes;
 mod examples;
 mod namespaces;
 mod ordering;
@@ -9,6 +10,7 @@ mod restarts;
 mod volumes;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -242,7 +244,7 @@ impl World {
         self.step();
     }
 
-    fn carry_out(&mut self, order: &Order) -> Outcome {
+    pub(super) fn carry_out(&mut self, order: &Order) -> Outcome {
         let name = self.task.engine_name(&order.container).unwrap().to_owned();
         let container = self.wanted.container(&order.container).unwrap().clone();
         match order.call {

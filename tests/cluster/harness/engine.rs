@@ -16,6 +16,9 @@ pub(crate) const CONTAINER: &str = "ecs-operator.io/container";
 /// Docker label that our fixtures put on containers: `namespace/service`.
 pub(crate) const SERVICE: &str = "cluster-test/service";
 
+/// Docker label that our fixtures put on containers with a restart policy.
+pub(crate) const RESTARTS: &str = "cluster-test/restarts";
+
 /// The workload, which is on every engine.
 pub(crate) const WORKLOAD: &str = "ecs-operator-workload:dev";
 

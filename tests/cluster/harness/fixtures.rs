@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::engine::{SERVICE, WORKLOAD};
+use super::engine::{RESTARTS, SERVICE, WORKLOAD};
 
 /// A service, and the task definition of the same name that it runs.
 ///
@@ -125,11 +125,15 @@ impl Fixture {
         desired * usize::try_from(maximum).unwrap() / 100
     }
 
-    /// The task definition as an object. Its containers carry a Docker label that tells the recorder their service.
+    /// The task definition as an object. Its containers carry Docker labels that tell the recorder their service, and that they may be
+    /// started again.
     pub(crate) fn definition_object(&self, namespace: &str) -> Value {
         let mut spec = self.definition.clone();
         for container in spec["containerDefinitions"].as_array_mut().unwrap() {
             container["dockerLabels"][SERVICE] = json!(format!("{namespace}/{}", self.name));
+            if !container["restartPolicy"].is_null() {
+                container["dockerLabels"][RESTARTS] = json!("true");
+            }
         }
         object("TaskDefinition", namespace, &self.name, &spec)
     }

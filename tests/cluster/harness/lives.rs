@@ -15,8 +15,10 @@ pub(crate) struct Life {
     pub(crate) task: String,
     pub(crate) container: String,
     pub(crate) service: String,
+    /// It has a restart policy.
+    pub(crate) may_restart: bool,
     pub(crate) created: Timestamp,
-    /// Every start that was seen; a second one breaks a rule.
+    /// Every start that was seen; without a restart policy a second one breaks a rule.
     pub(crate) starts: Vec<Timestamp>,
     /// As the last inspection gave it.
     pub(crate) started: Option<Timestamp>,
@@ -78,7 +80,7 @@ impl Book {
     pub(crate) fn violations(&self) -> Vec<String> {
         let mut found = Vec::new();
         for life in self.lives.values() {
-            if life.starts.len() > 1 || life.started_again {
+            if !life.may_restart && (life.starts.len() > 1 || life.started_again) {
                 found.push(format!("a container that ran was started again: {life}"));
             }
             let twins = self.lives.values().filter(|other| {

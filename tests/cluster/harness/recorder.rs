@@ -12,7 +12,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::engine::{CONTAINER, Engine, Inspected, SERVICE, TASK_UID};
+use super::engine::{CONTAINER, Engine, Inspected, RESTARTS, SERVICE, TASK_UID};
 use super::http::{self, encode};
 use super::lives::{Book, Life};
 use super::now;
@@ -156,6 +156,7 @@ fn born(engine: &Engine, name: &str, label: impl Fn(&str) -> String, created: Ti
         task: label(TASK_UID),
         container: label(CONTAINER),
         service: label(SERVICE),
+        may_restart: label(RESTARTS) == "true",
         created,
         starts: Vec::new(),
         started: None,

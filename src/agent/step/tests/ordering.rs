@@ -1,7 +1,5 @@
 //! Dependencies, from the first container to the last.
 
-use std::time::Duration;
-
 use super::*;
 use crate::domain::definition::tests_support::container;
 use crate::domain::definition::{Dependency, HealthCheck};

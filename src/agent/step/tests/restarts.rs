@@ -1,7 +1,6 @@
 //! Restart policies.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use super::*;
 use crate::domain::definition::RestartPolicy;
