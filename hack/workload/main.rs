@@ -3,6 +3,7 @@
 //!
 //! Run as `ecs-operator-workload health` it is its own health-check command, so that its image needs no shell.
 
+mod ask;
 mod options;
 mod probe;
 mod server;

@@ -21,6 +21,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 use tracing::{error, info};
 
+use crate::ask;
 use crate::options::Options;
 
 /// Where the hunger ends when no memory limit acts: the machine that runs the tests must live on.
@@ -78,6 +79,8 @@ pub(crate) fn router(workload: Workload) -> Router {
             any(|state| async { switch_health(state, false) }),
         )
         .route("/control/exit", any(exit))
+        .route("/control/metadata", any(ask::metadata))
+        .route("/control/protect", any(ask::protect))
         .route(
             "/control/exhaust-memory",
             any(|| async { exhaust_memory() }),

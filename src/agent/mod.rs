@@ -8,6 +8,7 @@ pub mod driver;
 pub mod engine;
 pub mod instance;
 pub mod lease;
+pub mod metadata;
 pub mod metrics;
 pub mod pause;
 pub mod status;
@@ -19,7 +20,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use kube::Client;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::platform::clock::Clock;
@@ -28,7 +29,11 @@ use crate::runtime::docker::Docker;
 use engine::EngineState;
 use instance::Identity;
 use lease::{Heart, Heartbeat};
+use metadata::keeper;
 use metrics::Metrics;
+
+/// Questions of tasks that wait for the driver. More callers than that are told to come again.
+const QUESTIONS: usize = 64;
 
 /// What an agent is told from outside.
 #[derive(Debug, Clone)]
@@ -41,6 +46,8 @@ pub struct Settings {
     pub driver: driver::Settings,
     /// Path of the engine's socket, for messages.
     pub socket: String,
+    /// Where tasks' questions arrive; without it they cannot ask.
+    pub metadata: Option<metadata::Place>,
 }
 
 /// The Docker Engine behind `socket`, which need not be there yet.
@@ -79,21 +86,34 @@ pub async fn run(
         () = heart.begin() => {}
     }
     let (sender, state) = watch::channel(EngineState::default());
-    let driver = driver::run(
-        settings.driver,
-        client.clone(),
+    let (driver_asks, asks) = mpsc::channel(QUESTIONS);
+    let relay = keeper::Relay {
+        image: settings.driver.pause.clone(),
+        instance: settings.identity.name.clone(),
+    };
+    let metadata = metadata::run(
+        settings.metadata,
+        relay,
         Arc::clone(&engine),
-        state.clone(),
-        metrics,
+        driver_asks,
         clock,
-        shutdown.clone(),
+        &shutdown,
     );
+    let surroundings = driver::Surroundings {
+        client: client.clone(),
+        engine: Arc::clone(&engine),
+        state: state.clone(),
+        metrics,
+        asks,
+    };
+    let driver = driver::run(settings.driver, surroundings, clock, shutdown.clone());
     let ended = tokio::select! {
         () = shutdown.cancelled() => Ok(()),
         () = engine::look_after(engine, settings.socket, sender) => Ok(()),
         () = instance::keep_reported(settings.identity, client, state, clock) => Ok(()),
         other = heart.beat() => Err(Error::Superseded(other)),
         ended = driver => ended.map_err(Error::from),
+        () = metadata => Ok(()),
     };
     heart.end().await;
     ended

@@ -1,4 +1,5 @@
-//! The image of pause containers, made of the agent's own program, so that no registry is needed for it.
+//! The image of pause containers (and of the relay of tasks' questions), made of the agent's own program, so that no
+//! registry is needed for it.
 //!
 //! An image of one layer with one file: this very program, which in it runs `pause`. Its name holds the layer's digest.
 //! So each engine loads it once, and a new agent brings a new one without touching containers of the old.
@@ -14,8 +15,9 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use tar::Header;
 use tokio::io::AsyncReadExt as _;
+use tracing::info;
 
-use crate::runtime::Archive;
+use crate::runtime::{Archive, Engine, Error};
 
 const REPOSITORY: &str = "ecs-operator-pause";
 const PROGRAM: &str = "ecs-operator";
@@ -65,6 +67,29 @@ impl PauseImage {
         format!("{REPOSITORY}:{tag}")
     }
 
+    /// Path of the program in the image.
+    #[must_use]
+    pub fn program() -> String {
+        format!("/{PROGRAM}")
+    }
+
+    /// Gives the image to the engine, whether or not it has it.
+    ///
+    /// # Errors
+    /// When it cannot be read, or the engine does not take it.
+    pub async fn load(&self, engine: &dyn Engine) -> Result<(), Error> {
+        let archive = self.archive().map_err(|error| Error::Refused {
+            status: 0,
+            message: format!("cannot make the image of pause containers: {error}"),
+        })?;
+        let name = self.name();
+        info!(
+            image = name,
+            "the engine is given the image of pause containers"
+        );
+        engine.load(&name, archive).await
+    }
+
     /// The image as `docker save` would write it. The program is read as it is sent.
     ///
     /// # Errors
@@ -77,7 +102,7 @@ impl PauseImage {
                 other => other,
             },
             "os": "linux",
-            "config": {"Entrypoint": [format!("/{PROGRAM}"), "pause"]},
+            "config": {"Entrypoint": [Self::program(), "pause".to_owned()]},
             "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{}", self.layer)]},
         });
         let manifest =

@@ -1,7 +1,7 @@
 //! Between a [`TaskReport`] and the status of an `EcsTask`, both ways: what was told is all that an agent remembers.
 
 use jiff::{Timestamp, Unit};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time};
 
 use super::step::{ContainerReport, ContainerStatus, TaskReport};
 use crate::api::bounded::{List, Str};
@@ -9,7 +9,7 @@ use crate::api::conditions;
 use crate::api::parse;
 use crate::api::task::{
     ContainerLastStatus, ContainerStatus as ContainerJson, DesiredStatus, EcsTaskStatus,
-    NetworkBinding, NetworkInterface,
+    NetworkBinding, NetworkInterface, TaskProtection,
 };
 use crate::domain::definition::namespaces::PAUSE;
 use crate::domain::task::{Health, Stop, TaskState};
@@ -40,6 +40,10 @@ pub fn write(report: &TaskReport, arn: &str, address: Option<&str>) -> EcsTaskSt
         pull_stopped_at: report.pull_stopped_at.and_then(time),
         started_at: report.started_at.and_then(time),
         healthy_since: report.healthy_since.and_then(time),
+        protection: report.protected_until.map(|until| TaskProtection {
+            protection_enabled: true,
+            expiration_date: Some(Time(until)),
+        }),
         stopping_at: report.stopping_at.and_then(time),
         execution_stopped_at: report.execution_stopped_at.and_then(time),
         stopped_at: report.stopped_at.and_then(time),
@@ -88,6 +92,7 @@ pub fn read(status: &EcsTaskStatus) -> TaskReport {
         pull_stopped_at: at(&status.pull_stopped_at),
         started_at: at(&status.started_at),
         healthy_since: at(&status.healthy_since),
+        protected_until: status.protection.as_ref().and_then(TaskProtection::until),
         stopping_at: at(&status.stopping_at),
         execution_stopped_at: at(&status.execution_stopped_at),
         stopped_at: at(&status.stopped_at),
@@ -225,6 +230,7 @@ mod tests {
             pull_stopped_at: at(2),
             started_at: at(3),
             healthy_since: at(4),
+            protected_until: at(60),
             stopping_at: at(5),
             execution_stopped_at: at(6),
             stopped_at: at(7),

@@ -11,7 +11,7 @@ use super::step::{
 };
 use super::wanted::Wanted;
 use crate::domain::task::{Stop, TaskState};
-use crate::runtime::{ContainerSummary, Hint, VolumeView};
+use crate::runtime::{ContainerSummary, ContainerView, Hint, VolumeView};
 
 /// Containers of one task in a list, by name in the definition.
 pub type Listed<'a> = BTreeMap<&'a str, &'a ContainerSummary>;
@@ -54,6 +54,23 @@ impl Task {
     #[must_use]
     pub const fn report(&self) -> &TaskReport {
         &self.report
+    }
+
+    /// What is known of one of its containers, by its name in the definition.
+    #[must_use]
+    pub fn known(&self, container: &str) -> Option<&Known> {
+        self.containers.get(container)
+    }
+
+    /// Its containers as the engine showed them last, by their names in the definition.
+    pub fn views(&self) -> impl Iterator<Item = (&str, &ContainerView)> {
+        let containers = self.containers.iter();
+        containers.filter_map(|(name, known)| Some((name.as_str(), known.view()?)))
+    }
+
+    /// It asked not to be stopped by scale-in or a deployment until then, or no longer asks.
+    pub const fn protect(&mut self, until: Option<Timestamp>) {
+        self.report.protected_until = until;
     }
 
     /// It is to end, if there is an end: the first one stays.

@@ -31,6 +31,10 @@ pub const TASK_UID_DOCKER_LABEL: &str = "ecs-operator.io/task-uid";
 /// Docker label of our containers: name of the container in its definition.
 pub const CONTAINER_DOCKER_LABEL: &str = "ecs-operator.io/container";
 
+/// Docker label of the relay of tasks' questions: name of the instance whose agent made it.
+pub const RELAY_DOCKER_LABEL: &str = "ecs-operator.io/relay-of";
+/// Docker label with the image of a relay.
+pub const RELAY_IMAGE_DOCKER_LABEL: &str = "ecs-operator.io/relay-image";
 /// Docker label of the volumes that go with a task: name of the volume in its definition.
 pub const VOLUME_DOCKER_LABEL: &str = "ecs-operator.io/volume";
 

@@ -6,7 +6,7 @@ use kube::{Resource, ResourceExt};
 use super::conditions::{self, reason};
 use super::container_instance::ContainerInstance;
 use super::service::EcsService;
-use super::task::{EcsTask, LastStatus, TaskService};
+use super::task::{EcsTask, LastStatus, TaskProtection, TaskService};
 use crate::domain::events;
 use crate::domain::ids::{self, RevisionReference};
 use crate::domain::placement::Group;
@@ -65,11 +65,15 @@ impl EcsTask {
         cluster_name(self.spec.cluster.as_ref().map(super::bounded::Str::as_str))
     }
 
-    /// Until when neither scale-in nor a deployment stops it.
+    /// Until when neither scale-in nor a deployment stops it, because people said so or because it asked for it itself.
     pub fn protected_until(&self) -> Option<Timestamp> {
-        let protection = self.spec.protection.as_ref()?;
-        let until = protection.expiration_date.as_ref()?.0;
-        protection.protection_enabled.then_some(until)
+        let by_people = self.spec.protection.as_ref();
+        let by_itself = self
+            .status
+            .as_ref()
+            .and_then(|status| status.protection.as_ref());
+        let both = by_people.into_iter().chain(by_itself);
+        both.filter_map(TaskProtection::until).max()
     }
 
     /// Its place in the service that it belongs to.

@@ -9,6 +9,7 @@
     reason = "KubeSchema writes a pub struct inside a function"
 )]
 
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -146,6 +147,15 @@ pub struct TaskProtection {
     /// When the protection ends. `ecs-operator protect` writes it from a number of minutes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expiration_date: Option<Time>,
+}
+
+impl TaskProtection {
+    /// Until when it protects, if it does.
+    #[must_use]
+    pub fn until(&self) -> Option<Timestamp> {
+        let until = self.expiration_date.as_ref()?.0;
+        self.protection_enabled.then_some(until)
+    }
 }
 
 /// Why a task is to end.

@@ -14,6 +14,7 @@ use tracing::info;
 use crate::agent::driver;
 use crate::agent::instance::{Identity, Size};
 use crate::agent::lease::Heartbeat;
+use crate::agent::metadata::{FOLDER, Place};
 use crate::agent::metrics::Metrics;
 use crate::agent::pause::PauseImage;
 use crate::agent::wanted::Rules;
@@ -36,6 +37,9 @@ pub struct AgentArguments {
         default_value = "/run/docker-engine/docker.sock"
     )]
     docker_socket: PathBuf,
+    /// The same folder as the engine sees it. Without it tasks cannot ask for their metadata.
+    #[arg(long, env = "SOCKET_FOLDER_ON_INSTANCE")]
+    socket_folder_on_instance: Option<String>,
     /// Namespace of the Lease that is the instance's heartbeat.
     #[arg(long, env = "POD_NAMESPACE")]
     lease_namespace: String,
@@ -203,6 +207,7 @@ fn settings(args: &AgentArguments, pause: PauseImage) -> Settings {
                 // The engine says so itself.
                 log_driver: String::new(),
                 pause_image: pause.name(),
+                metadata: args.socket_folder_on_instance.is_some(),
             },
             pause,
             address: args.address.clone(),
@@ -210,5 +215,16 @@ fn settings(args: &AgentArguments, pause: PauseImage) -> Settings {
             stopped_tasks_kept: args.stopped_tasks_kept,
         },
         socket: args.docker_socket.display().to_string(),
+        metadata: metadata_place(args),
     }
+}
+
+/// Agent and relay meet in a folder beside the engine's socket, because that is where both can be.
+fn metadata_place(args: &AgentArguments) -> Option<Place> {
+    let on_the_instance = args.socket_folder_on_instance.as_ref()?;
+    let folder = format!("{FOLDER}/{}", args.instance_name);
+    Some(Place {
+        folder: args.docker_socket.parent()?.join(&folder),
+        on_the_instance: format!("{on_the_instance}/{folder}"),
+    })
 }

@@ -11,6 +11,7 @@ pub mod output;
 pub mod pause;
 pub mod plan;
 pub mod protect;
+pub mod relay;
 pub mod status;
 pub mod uninstall;
 
@@ -59,6 +60,9 @@ enum Command {
     Protect(protect::ProtectArguments),
     /// Writes the `CustomResourceDefinitions`, one file a kind.
     Crds(crds::CrdsArguments),
+    /// Passes on what tasks ask for. Agents run it in a container of its own.
+    #[command(hide = true)]
+    Relay(relay::RelayArguments),
     /// Checks an installation: the resources are served and a controller leads. `helm test` runs it.
     CheckInstallation(check::CheckArguments),
     /// Holds the namespaces that the containers of a task share.
@@ -92,6 +96,7 @@ pub fn run() -> anyhow::Result<()> {
         Command::Protect(arguments) => protect::run(&arguments),
         Command::Pause => pause::run(),
         Command::Crds(arguments) => crds::run(&arguments),
+        Command::Relay(arguments) => relay::run(arguments),
         Command::CheckInstallation(arguments) => check::run(&arguments),
         Command::UninstallCheck(arguments) => uninstall::run(&arguments),
     }

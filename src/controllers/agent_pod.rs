@@ -11,12 +11,14 @@ pub(super) const SOCKET_DIRECTORY: &str = "/run/ecs-engine";
 /// Label of a pod that says of which version of its template it is.
 pub(super) const TEMPLATE_ANNOTATION: &str = "ecs-operator.io/template";
 
-/// The agent's container. `instance` and `address` are downward-API field paths; `arguments` are added.
+/// The agent's container. `instance` and `address` are downward-API field paths; the engine has its socket in
+/// `socket_folder_on_instance`; `arguments` are added.
 pub(super) fn container(
     settings: &Settings,
     cluster: &EcsCluster,
     instance: &str,
     address: &str,
+    socket_folder_on_instance: &str,
     arguments: &[String],
 ) -> Value {
     let pull = match cluster.spec.image_pull_behavior {
@@ -32,6 +34,7 @@ pub(super) fn container(
     let mut args = vec![
         "agent".to_owned(),
         format!("--docker-socket={SOCKET_DIRECTORY}/docker.sock"),
+        format!("--socket-folder-on-instance={socket_folder_on_instance}"),
         format!("--image-pull-behavior={pull}"),
         format!("--security-profile={profile}"),
     ];

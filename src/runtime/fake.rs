@@ -10,7 +10,7 @@ use tokio::sync::broadcast;
 use super::model::ModelEngine;
 use super::{
     Answer, Archive, ContainerSpec, ContainerSummary, ContainerView, Created, Engine, EngineInfo,
-    Error, Hint, Image, Labels, PullProgress, VolumeSpec, VolumeView,
+    Error, Hint, Image, Labels, NetworkSpec, PullProgress, VolumeSpec, VolumeView,
 };
 
 /// Hints that wait for a slow listener; more are lost, as Docker loses them.
@@ -37,6 +37,8 @@ pub enum Call {
     CreateVolume,
     /// `remove_volume`
     RemoveVolume,
+    /// `provide_network`
+    ProvideNetwork,
 }
 
 /// What goes wrong with a call.
@@ -271,6 +273,14 @@ impl Engine for Fake {
 
     fn image<'a>(&'a self, image: &'a str) -> Answer<'a, Option<Image>> {
         async move { self.check().map(|()| self.lock().model.image(image)) }.boxed()
+    }
+
+    fn provide_network<'a>(&'a self, spec: &'a NetworkSpec) -> Answer<'a, ()> {
+        self.call(Call::ProvideNetwork, |model, _| {
+            model.provide_network(spec);
+            Ok(())
+        })
+        .boxed()
     }
 
     fn create_volume<'a>(&'a self, spec: &'a VolumeSpec) -> Answer<'a, VolumeView> {

@@ -10,6 +10,7 @@ pub mod docker;
 pub mod fake;
 #[cfg(any(test, feature = "testing"))]
 pub mod model;
+mod network;
 mod reference;
 mod view;
 mod volume;
@@ -20,9 +21,11 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
+pub use network::NetworkSpec;
 pub use view::{
     Activity, ContainerSpec, ContainerState, ContainerSummary, ContainerView, Created, Dns,
-    EngineInfo, Hint, Image, Namespace, Network, Pids, Publish, PublishedPort, PullProgress,
+    EngineInfo, Hint, Image, METADATA_VARIABLE, Namespace, Network, Pids, Publish, PublishedPort,
+    PullProgress,
 };
 
 pub use volume::{Mount, VolumeSpec, VolumeView};
@@ -73,6 +76,9 @@ pub trait Engine: Send + Sync {
 
     /// The image of this name that the engine has, if it has one.
     fn image<'a>(&'a self, image: &'a str) -> Answer<'a, Option<Image>>;
+
+    /// Makes a network, unless there is one of its name.
+    fn provide_network<'a>(&'a self, spec: &'a NetworkSpec) -> Answer<'a, ()>;
 
     /// Creates a volume, or shows the one that has its name: look at the labels before taking it for one's own.
     fn create_volume<'a>(&'a self, spec: &'a VolumeSpec) -> Answer<'a, VolumeView>;

@@ -4,6 +4,7 @@
 //! around it. It remembers every deed, so that tests can ask what really happened rather than what was reported.
 
 mod images;
+mod networks;
 mod program;
 mod starting;
 mod volumes;
@@ -13,9 +14,10 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::view::{METADATA_VARIABLE, metadata_id};
 use super::{
     Activity, ContainerSpec, ContainerState, ContainerSummary, ContainerView, Created, Error, Hint,
-    Image, Labels, VolumeView, reference,
+    Image, Labels, NetworkSpec, VolumeView, reference,
 };
 pub use program::{Deed, Program};
 
@@ -30,6 +32,7 @@ pub struct ModelEngine {
     programs: BTreeMap<String, Program>,
     containers: BTreeMap<String, Container>,
     volumes: BTreeMap<String, VolumeView>,
+    networks: BTreeMap<String, NetworkSpec>,
     hints: Vec<Hint>,
     deeds: Vec<(String, Deed)>,
     ids: u64,
@@ -210,6 +213,11 @@ impl ModelEngine {
         let view = ContainerView {
             labels: spec.labels.clone(),
             image_id: Some(image.id.clone()),
+            created_at: Some(now),
+            metadata_id: spec
+                .environment
+                .get(METADATA_VARIABLE)
+                .and_then(|uri| metadata_id(uri)),
             ..ContainerView::created(id.clone(), spec.name.clone())
         };
         self.containers.insert(

@@ -222,6 +222,14 @@ pub struct ContainerSummary {
     pub created_at: Timestamp,
 }
 
+/// Variable of a container's environment that says where its metadata is.
+pub const METADATA_VARIABLE: &str = "ECS_CONTAINER_METADATA_URI_V4";
+
+/// The id by which a container asks, out of the value of [`METADATA_VARIABLE`].
+pub(super) fn metadata_id(uri: &str) -> Option<String> {
+    uri.rsplit_once('/').map(|(_, id)| id.to_owned())
+}
+
 /// All that is known of a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContainerView {
@@ -239,12 +247,16 @@ pub struct ContainerView {
     pub oom_killed: bool,
     /// Why the start failed.
     pub error: Option<String>,
+    /// When it was created.
+    pub created_at: Option<Timestamp>,
     /// When it last started.
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
     /// Result of its health check.
     pub health: Health,
+    /// By which it asks for its metadata: the end of [`METADATA_VARIABLE`] in its environment.
+    pub metadata_id: Option<String>,
     /// Ports that are really bound.
     pub ports: Vec<PublishedPort>,
     /// IPv4 address on the engine's bridge, while it runs with a network of its own there.
@@ -265,9 +277,11 @@ impl ContainerView {
             exit_code: None,
             oom_killed: false,
             error: None,
+            created_at: None,
             started_at: None,
             finished_at: None,
             health: Health::Unknown,
+            metadata_id: None,
             ports: Vec::new(),
             address: None,
             image_id: None,

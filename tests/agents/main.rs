@@ -7,6 +7,7 @@
     reason = "what cannot be read fails the test"
 )]
 
+mod metadata;
 mod scene;
 
 use std::time::Duration;

@@ -1,11 +1,13 @@
 //! An instance in memory: an engine, an API server, and as many real agents as a test starts.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ecs_operator::agent::driver;
 use ecs_operator::agent::instance::{Identity, Size};
 use ecs_operator::agent::lease::Heartbeat;
+use ecs_operator::agent::metadata::Place;
 use ecs_operator::agent::metrics::Metrics;
 use ecs_operator::agent::pause::PauseImage;
 use ecs_operator::agent::wanted::Rules;
@@ -88,6 +90,19 @@ impl Scene {
 
     /// An agent in a pod of this name.
     pub(crate) fn agent(&self, pod: &str) -> Agent {
+        self.start_agent(pod, None)
+    }
+
+    /// One that answers tasks, in a folder of this machine.
+    pub(crate) fn answering_agent(&self, pod: &str, folder: &Path) -> Agent {
+        let place = Place {
+            folder: folder.to_owned(),
+            on_the_instance: "/var/run/ecs-operator".into(),
+        };
+        self.start_agent(pod, Some(place))
+    }
+
+    fn start_agent(&self, pod: &str, metadata: Option<Place>) -> Agent {
         let settings = Settings {
             heartbeat: Heartbeat {
                 instance: INSTANCE.into(),
@@ -101,14 +116,16 @@ impl Scene {
             driver: driver::Settings {
                 rules: Rules {
                     instance: INSTANCE.into(),
+                    metadata: metadata.is_some(),
                     ..Rules::default()
                 },
-                pause: PauseImage::default(),
+                pause: PauseImage::of(Path::new(env!("CARGO_MANIFEST_PATH"))).unwrap(),
                 address: None,
                 size: Size::default(),
                 stopped_tasks_kept: 10,
             },
             socket: "/run/docker.sock".into(),
+            metadata,
         };
         let stop = CancellationToken::new();
         let engine: Arc<dyn Engine> = Arc::clone(&self.engine) as Arc<dyn Engine>;
@@ -126,6 +143,14 @@ impl Scene {
     /// Binds a task of `web:1` to the instance.
     pub(crate) async fn run_task(&self, name: &str) {
         self.api.apply(&task(name, &json!({}))).await;
+    }
+
+    /// Binds a task of the service `web` to the instance.
+    pub(crate) async fn run_task_of_service(&self, name: &str) {
+        let service = json!({"name": "web", "uid": "u", "deployment": 1, "serviceRevision": "web.1", "slot": 0, "attempt": 1});
+        self.api
+            .apply(&task(name, &json!({"extensions": {"service": service}})))
+            .await;
     }
 
     /// The same, of the image with this digest.

@@ -26,6 +26,7 @@ mod input;
 mod instance_pods;
 mod lifecycle;
 mod maximal;
+mod metadata;
 mod nodes;
 mod ordering;
 mod placement;

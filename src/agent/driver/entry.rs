@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
+use super::metadata::Protecting;
 use crate::agent::status;
 use crate::agent::task::Task;
 use crate::api::task::{EcsTask, EcsTaskStatus};
@@ -29,6 +30,8 @@ pub(super) struct Entry {
     pub(super) writing: bool,
     /// Since when there is something to write.
     since: Option<Duration>,
+    /// Who waits until a protection stands in the API.
+    pub(super) protecting: Vec<Protecting>,
     /// Writes in a row that failed, and when to try again.
     failed: Option<(u32, Duration)>,
 }

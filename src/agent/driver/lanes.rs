@@ -80,7 +80,7 @@ impl Lanes {
         // The lanes are never closed.
         let _permit = lane.acquire().await;
         match work.call {
-            Call::Inspect => Outcome::Inspected(self.engine.inspect(name).await),
+            Call::Inspect => Outcome::Inspected(self.engine.inspect(name).await.map(Box::new)),
             Call::Create => Outcome::Created(match &work.spec {
                 Some(spec) => self.create(spec).await,
                 None => Err(unknown_definition()),
@@ -196,7 +196,7 @@ impl Lanes {
     async fn pull(&self, image: &str) -> Result<Image, Error> {
         let _permit = self.pulls.acquire().await;
         if image == self.pause.name() {
-            self.load_pause_image(image).await?;
+            self.pause.load(self.engine.as_ref()).await?;
             return self.have(image).await;
         }
         let mut steps = self.engine.pull(image);
@@ -217,16 +217,6 @@ impl Lanes {
         found.ok_or_else(|| Error::NotFound {
             message: format!("the engine pulled {image} and does not have it"),
         })
-    }
-
-    /// The image of pause containers comes from no registry.
-    async fn load_pause_image(&self, image: &str) -> Result<(), Error> {
-        let archive = self.pause.archive().map_err(|error| Error::Refused {
-            status: 0,
-            message: format!("cannot make the image of pause containers: {error}"),
-        })?;
-        info!(image, "the engine is given the image of pause containers");
-        self.engine.load(image, archive).await
     }
 }
 

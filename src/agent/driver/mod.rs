@@ -15,6 +15,7 @@
 mod api;
 mod entry;
 mod lanes;
+mod metadata;
 mod observe;
 mod perform;
 mod volumes;
@@ -32,6 +33,7 @@ use tracing::{info, warn};
 
 use super::engine::EngineState;
 use super::instance::{self, Size};
+use super::metadata::server::Ask;
 use super::metrics::Metrics;
 use super::pause::PauseImage;
 use super::step::{Outcome, VolumeOutcome};
@@ -162,16 +164,34 @@ pub(super) struct Driver {
     changes: u64,
 }
 
+/// With whom the driver has to do.
+pub struct Surroundings {
+    /// To the API server.
+    pub client: Client,
+    /// Who runs the containers.
+    pub engine: Arc<dyn Engine>,
+    /// How the engine is.
+    pub state: watch::Receiver<EngineState>,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// What tasks ask.
+    pub asks: mpsc::Receiver<Ask>,
+}
+
 /// Runs the tasks of an instance until `shutdown`.
 pub async fn run(
     mut settings: Settings,
-    client: Client,
-    engine: Arc<dyn Engine>,
-    mut state: watch::Receiver<EngineState>,
-    metrics: Metrics,
+    surroundings: Surroundings,
     clock: Clock,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
+    let Surroundings {
+        client,
+        engine,
+        mut state,
+        metrics,
+        asks,
+    } = surroundings;
     let described = tokio::select! {
         () = shutdown.cancelled() => return Ok(()),
         described = state.wait_for(|state| state.info.is_some()) => described.map_err(|_| Error::NoEngineState)?.info.clone(),
@@ -220,7 +240,7 @@ pub async fn run(
     tokio::select! {
         () = shutdown.cancelled() => Ok(()),
         () = listen(engine, labels, sender) => Ok(()),
-        ended = driver.turn(news, state) => ended,
+        ended = driver.turn(news, asks, state) => ended,
     }
 }
 
@@ -261,6 +281,7 @@ impl Driver {
     async fn turn(
         &mut self,
         mut news: mpsc::Receiver<News>,
+        mut asks: mpsc::Receiver<Ask>,
         state: watch::Receiver<EngineState>,
     ) -> Result<(), Error> {
         let watch = |driver: &Self| {
@@ -280,6 +301,7 @@ impl Driver {
                     None => tasks = watch(self),
                 },
                 Some(news) = news.recv() => self.heard(&news),
+                Some(ask) = asks.recv() => self.asked(ask),
                 Some(done) = self.jobs.join_next() => self.finished(done?),
                 () = tokio::time::sleep(pause) => {}
             }

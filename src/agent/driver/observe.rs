@@ -13,7 +13,7 @@ use super::{Definition, Done, Driver, News, volumes};
 use crate::agent::task::{Listed, Task};
 use crate::agent::wanted::Wanted;
 use crate::api::names;
-use crate::api::task::{EcsTask, EcsTaskStatus};
+use crate::api::task::{EcsTask, EcsTaskStatus, TaskProtection};
 use crate::runtime::{ContainerSummary, Error as EngineError};
 
 const RETRY: Duration = Duration::from_secs(2);
@@ -225,7 +225,9 @@ impl Driver {
             Ok(()) => {
                 info!(task = entry.name(), status = ?status.last_status, "task reported");
                 self.metrics.writes.inc();
+                let protected = status.protection.as_ref().and_then(TaskProtection::until);
                 entry.wrote(status);
+                entry.protection_written(protected);
             }
             Err(error) => {
                 self.metrics.write_failures.inc();

@@ -4,19 +4,21 @@ use std::sync::Arc;
 
 use kube::ResourceExt;
 use tracing::Instrument as _;
-use tracing::{Level, debug, info, span};
+use tracing::{Level, debug, info, span, warn};
 
 use super::api::{self, Found};
 use super::lanes::Work;
 use super::observe::{name_of, of_task};
 use super::{Definition, Done, Driver, WRITES, volumes};
-use crate::agent::status;
-use crate::agent::step::Order;
+use crate::agent::step::{Call, Order};
 use crate::agent::task::Task;
 use crate::agent::wanted::Wanted;
+use crate::agent::{metadata, status};
 use crate::api::task::EcsTask;
+use crate::domain::definition::{Container, NetworkMode};
 use crate::domain::ids::{self, RevisionReference};
 use crate::domain::task::TaskState;
+use crate::runtime::ContainerSpec;
 
 impl Driver {
     /// Makes tasks of the objects that have none yet: first those that run, so that they keep what they hold.
@@ -166,7 +168,7 @@ impl Driver {
                 call,
                 spec: wanted
                     .container(&container)
-                    .map(|found| wanted.spec(found, &self.settings.rules)),
+                    .map(|found| self.spec(wanted, found, call)),
                 pull: wanted.pull,
             };
             debug!(uid, container, call = call.as_str(), "call");
@@ -184,6 +186,25 @@ impl Driver {
             };
             self.jobs.spawn(job.instrument(span));
         }
+    }
+
+    /// What a call is made with. Each container that is created is told an id of its own by which it asks for its metadata.
+    fn spec(&self, wanted: &Wanted, container: &Container, call: Call) -> ContainerSpec {
+        let mut spec = wanted.spec(container, &self.settings.rules);
+        if call == Call::Create
+            && self.settings.rules.metadata
+            && wanted.definition.network_mode != NetworkMode::None
+        {
+            match metadata::new_id() {
+                Ok(id) => {
+                    let variables =
+                        metadata::variables(&id).map(|(name, value)| (name.to_owned(), value));
+                    spec.environment.extend(variables);
+                }
+                Err(error) => warn!(%error, "a container cannot ask for its metadata"),
+            }
+        }
+        spec
     }
 
     /// Starts the writes that are due.

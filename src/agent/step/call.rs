@@ -46,7 +46,7 @@ impl Call {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     /// Of [`Call::Inspect`].
-    Inspected(Result<ContainerView, Error>),
+    Inspected(Result<Box<ContainerView>, Error>),
     /// Of [`Call::Pull`].
     Pulled(Result<Image, Error>),
     /// Of [`Call::Create`].

@@ -161,7 +161,9 @@ impl Known {
         let call = self.doing.take();
         self.changed = change;
         let problem = match outcome {
-            Outcome::Inspected(answer) => self.inspected(container, answer, wanted, now),
+            Outcome::Inspected(answer) => {
+                self.inspected(container, answer.map(|view| *view), wanted, now)
+            }
             Outcome::Pulled(Ok(image)) => {
                 self.image = Some(image);
                 self.pulls += 1;

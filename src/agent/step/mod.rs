@@ -35,8 +35,8 @@ use order::Gate;
 
 use super::wanted::Wanted;
 use crate::api::cluster::ImagePullBehavior;
-use crate::domain::definition::namespaces::PAUSE;
 use crate::domain::definition::NetworkMode;
+use crate::domain::definition::namespaces::PAUSE;
 use crate::domain::events;
 use crate::domain::task::{Stop, StopCode, TaskState};
 use crate::runtime::ContainerState;

@@ -35,6 +35,8 @@ pub struct TaskReport {
     pub started_at: Option<Timestamp>,
     /// Since when it has been healthy without a break.
     pub healthy_since: Option<Timestamp>,
+    /// Until when it asked not to be stopped by scale-in or a deployment.
+    pub protected_until: Option<Timestamp>,
     /// When it was decided that it ends.
     pub stopping_at: Option<Timestamp>,
     /// When its first essential container ended.
@@ -102,6 +104,7 @@ impl Default for TaskReport {
             pull_stopped_at: None,
             started_at: None,
             healthy_since: None,
+            protected_until: None,
             stopping_at: None,
             execution_stopped_at: None,
             stopped_at: None,

@@ -253,7 +253,7 @@ impl World {
             Call::Inspect | Call::Pull | Call::Start | Call::Remove => {}
         }
         match order.call {
-            Call::Inspect => Outcome::Inspected(self.engine.inspect(&name, self.now)),
+            Call::Inspect => Outcome::Inspected(self.engine.inspect(&name, self.now).map(Box::new)),
             Call::Pull => Outcome::Pulled(
                 self.engine
                     .pull(&container.image)

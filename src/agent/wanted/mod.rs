@@ -4,6 +4,7 @@ mod fields;
 mod ledger;
 mod namespaces;
 mod ports;
+mod rules;
 mod volumes;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use kube::ResourceExt;
 
 pub use fields::unknown_field;
 pub use ledger::Ledger;
+pub use rules::Rules;
 
 use crate::api::cluster::ImagePullBehavior;
 use crate::api::names;
@@ -27,31 +29,12 @@ use crate::domain::definition::{
 use crate::domain::events;
 use crate::domain::ids;
 use crate::domain::resources::{HostPort, Protocol};
-use crate::domain::security::{self, Profile};
+use crate::domain::security;
 use crate::domain::task::{Stop, StopCode};
 use crate::runtime::{ContainerSpec, ContainerView, Dns, Labels, Publish};
 
 /// Region and account in ARNs of a cluster that is none of AWS's.
 const ARN_PREFIX: &str = "arn:aws:ecs:us-east-1:000000000000";
-
-/// What of the agent's settings concerns every task.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Rules {
-    /// Name of the container instance.
-    pub instance: String,
-    /// What tasks may ask of the engine.
-    pub profile: Profile,
-    /// When images are pulled.
-    pub pull: ImagePullBehavior,
-    /// The cluster's name servers; the engine's own are used when there are none.
-    pub dns_servers: Vec<String>,
-    /// Domain of the cluster, such as `cluster.local`.
-    pub dns_domain: String,
-    /// The engine's log driver for containers that name none.
-    pub log_driver: String,
-    /// Image of pause containers.
-    pub pause_image: String,
-}
 
 /// One task as it is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]

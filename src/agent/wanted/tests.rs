@@ -2,6 +2,7 @@ use serde_json::json;
 
 use super::*;
 use crate::domain::definition::namespaces::PAUSE;
+use crate::domain::security::Profile;
 use crate::runtime::{Namespace, Network};
 
 fn task(spec: serde_json::Value) -> EcsTask {

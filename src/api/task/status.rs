@@ -8,7 +8,8 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime};
 
 use super::{
-    Deserialize, JsonSchema, KubeSchema, List, Serialize, StopCode, Str, TransportProtocol,
+    Deserialize, JsonSchema, KubeSchema, List, Serialize, StopCode, Str, TaskProtection,
+    TransportProtocol,
 };
 use crate::api::conditions;
 
@@ -47,6 +48,10 @@ pub struct EcsTaskStatus {
     /// Since when it has been healthy without a break.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub healthy_since: Option<MicroTime>,
+    /// Protection that it asked for itself, through the task scale-in protection endpoint. Beside it counts what people write
+    /// in its spec.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protection: Option<TaskProtection>,
     /// When it began to stop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopping_at: Option<MicroTime>,

@@ -28,7 +28,14 @@ pub(super) fn instance_pod(
         format!("--cpu={}", template.cpu),
         format!("--memory={}", template.memory),
     ];
-    let agent = agent_pod::container(settings, cluster, "metadata.name", "status.podIP", &size);
+    let agent = agent_pod::container(
+        settings,
+        cluster,
+        "metadata.name",
+        "status.podIP",
+        SOCKET_DIRECTORY,
+        &size,
+    );
     let name: String = provider.name_any().chars().take(50).collect();
     let pod = json!({
         "apiVersion": "v1",

@@ -85,6 +85,7 @@ fn wanted(context: &Context, cluster: &EcsCluster, nodes: &NodeInstances) -> Val
         cluster,
         "spec.nodeName",
         "status.hostIP",
+        &nodes.docker_socket_directory,
         &reserved,
     );
     json!({

@@ -24,13 +24,13 @@ use tower::ServiceExt;
 use tracing::{debug, info, warn};
 
 /// For the handshake, and for the head of each request. Whoever is slower is not one of our clients.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// Connections at once, upgraded ones left out. A connection takes some 50 KiB.
 const CONNECTIONS: usize = 256;
 /// For requests that are under way at the end.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// After the system refused a connection, for want of file descriptors.
-const PAUSE: Duration = Duration::from_millis(100);
+pub(super) const PAUSE: Duration = Duration::from_millis(100);
 
 /// The other side of a connection: an extension of every request.
 #[derive(Debug, Clone)]
@@ -136,7 +136,10 @@ async fn connection(
     }
 }
 
-async fn answer(router: Router, request: http::Request<Body>) -> axum::response::Response {
+pub(super) async fn answer(
+    router: Router,
+    request: http::Request<Body>,
+) -> axum::response::Response {
     match router.oneshot(request).await {
         Ok(response) => response,
         Err(never) => match never {},

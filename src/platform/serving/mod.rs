@@ -18,6 +18,7 @@
 
 pub mod identity;
 pub mod listener;
+pub mod local;
 pub mod shared;
 
 pub use identity::Identity;

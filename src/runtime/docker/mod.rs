@@ -6,6 +6,7 @@
 
 mod http;
 mod info;
+mod networks;
 mod settings;
 mod volumes;
 mod wire;
@@ -23,7 +24,7 @@ use serde_json::Value;
 
 use super::{
     Answer, Archive, ContainerSpec, ContainerSummary, ContainerView, Created, Engine, EngineInfo,
-    Error, Hint, Image, Labels, PullProgress, VolumeSpec, VolumeView,
+    Error, Hint, Image, Labels, NetworkSpec, PullProgress, VolumeSpec, VolumeView,
 };
 use http::{Request, lines};
 
@@ -270,6 +271,10 @@ impl Engine for Docker {
             Ok(())
         })
         .boxed()
+    }
+
+    fn provide_network<'a>(&'a self, spec: &'a NetworkSpec) -> Answer<'a, ()> {
+        self.make_network(spec).boxed()
     }
 
     fn create_volume<'a>(&'a self, spec: &'a VolumeSpec) -> Answer<'a, VolumeView> {

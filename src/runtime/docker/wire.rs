@@ -11,9 +11,10 @@ use crate::domain::definition::HealthCheck;
 use crate::domain::resources::Protocol;
 use crate::domain::task::Health;
 use crate::runtime::reference::digest_of;
+use crate::runtime::view::metadata_id;
 use crate::runtime::{
     Activity, ContainerSpec, ContainerState, ContainerSummary, ContainerView, Error, Hint, Image,
-    Labels, Namespace, Network, PublishedPort, PullProgress,
+    Labels, METADATA_VARIABLE, Namespace, Network, PublishedPort, PullProgress,
 };
 
 const MIB: u64 = 1024 * 1024;
@@ -146,6 +147,8 @@ struct InspectJson {
     id: String,
     name: String,
     #[serde(default)]
+    created: Option<String>,
+    #[serde(default)]
     image: Option<String>,
     #[serde(default)]
     state: StateJson,
@@ -178,6 +181,7 @@ struct HealthJson {
 #[serde(rename_all = "PascalCase", default)]
 struct ConfigJson {
     labels: Option<Labels>,
+    env: Option<Vec<String>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -206,7 +210,10 @@ struct BindingJson {
 pub(super) fn view(body: Value) -> Result<ContainerView, serde_json::Error> {
     let found: InspectJson = serde_json::from_value(body)?;
     let state = ContainerState::read(&found.state.status);
+    let variables = found.config.env.as_deref().unwrap_or_default();
     Ok(ContainerView {
+        metadata_id: metadata_uri(variables).and_then(metadata_id),
+        created_at: instant(found.created.as_deref()),
         id: found.id,
         name: found.name.trim_start_matches('/').to_owned(),
         labels: found.config.labels.unwrap_or_default(),
@@ -229,6 +236,12 @@ pub(super) fn view(body: Value) -> Result<ContainerView, serde_json::Error> {
             .filter(|address| !address.is_empty()),
         image_id: found.image,
     })
+}
+
+fn metadata_uri(variables: &[String]) -> Option<&str> {
+    let mut variables = variables.iter().filter_map(|text| text.split_once('='));
+    let (_, uri) = variables.find(|(name, _)| *name == METADATA_VARIABLE)?;
+    Some(uri)
 }
 
 /// Docker says the year 1 where it means never.

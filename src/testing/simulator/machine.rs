@@ -298,7 +298,7 @@ fn carry_out(
     };
     let definition = wanted.container(&call.container);
     let outcome = match call.call {
-        Call::Inspect => Outcome::Inspected(engine.inspect(name, now)),
+        Call::Inspect => Outcome::Inspected(engine.inspect(name, now).map(Box::new)),
         Call::Pull => Outcome::Pulled(definition.ok_or_else(missing).and_then(|container| {
             engine.pull(&container.image)?;
             engine.image(&container.image).ok_or_else(missing)

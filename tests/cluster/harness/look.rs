@@ -204,6 +204,12 @@ impl Scene {
         answer.and_then(http::Answer::success).unwrap();
     }
 
+    /// The body of what a task answers, if it is a success.
+    pub(crate) async fn ask(&self, running: &Running, path: &str) -> Result<String, String> {
+        let answer = http::get(&running.address, path).await?.success()?;
+        Ok(String::from_utf8_lossy(&answer.body).into_owned())
+    }
+
     /// Waits until no container of the service is left on any engine, running or not, and no task in the API.
     pub(crate) async fn gone(&self, service: &str) {
         self.eventually(&format!("the end of {service}"), SOON, async || {

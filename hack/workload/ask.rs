@@ -1,0 +1,56 @@
+//! Asks, from inside a task, what the task may ask of the place where it runs: ECS's metadata and protection endpoints.
+
+use std::io::{Error, ErrorKind};
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// The task's metadata.
+pub(crate) async fn metadata() -> (StatusCode, String) {
+    passed_on("ECS_CONTAINER_METADATA_URI_V4", "GET", "/task", "").await
+}
+
+/// Protects the task for an hour.
+pub(crate) async fn protect() -> (StatusCode, String) {
+    let body = r#"{"ProtectionEnabled": true, "ExpiresInMinutes": 60}"#;
+    passed_on("ECS_AGENT_URI", "PUT", "/task-protection/v1/state", body).await
+}
+
+async fn passed_on(variable: &str, method: &str, path: &str, body: &str) -> (StatusCode, String) {
+    let asked = async {
+        let uri = std::env::var(variable).map_err(Error::other)?;
+        timeout(LIMIT, ask(&uri, method, path, body)).await?
+    };
+    match asked.await {
+        Ok(answer) => answer,
+        Err(error) => (StatusCode::BAD_GATEWAY, error.to_string()),
+    }
+}
+
+async fn ask(
+    uri: &str,
+    method: &str,
+    path: &str,
+    body: &str,
+) -> Result<(StatusCode, String), Error> {
+    let nonsense = || Error::new(ErrorKind::InvalidData, uri.to_owned());
+    let rest = uri.strip_prefix("http://").ok_or_else(nonsense)?;
+    let (host, prefix) = rest.split_once('/').ok_or_else(nonsense)?;
+    let mut stream = TcpStream::connect((host, 80)).await?;
+    let request = format!(
+        "{method} /{prefix}{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(nonsense)?;
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+    let status = status.and_then(|code| StatusCode::from_u16(code).ok());
+    Ok((status.ok_or_else(nonsense)?, body.to_owned()))
+}

@@ -1,0 +1,25 @@
+//! What an agent is told once, for all of its tasks.
+
+use crate::api::cluster::ImagePullBehavior;
+use crate::domain::security::Profile;
+
+/// What of the agent's settings concerns every task.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Rules {
+    /// Name of the container instance.
+    pub instance: String,
+    /// What tasks may ask of the engine.
+    pub profile: Profile,
+    /// When images are pulled.
+    pub pull: ImagePullBehavior,
+    /// The cluster's name servers; the engine's own are used when there are none.
+    pub dns_servers: Vec<String>,
+    /// Domain of the cluster, such as `cluster.local`.
+    pub dns_domain: String,
+    /// The engine's log driver for containers that name none.
+    pub log_driver: String,
+    /// Image of pause containers.
+    pub pause_image: String,
+    /// Tasks can ask for their metadata.
+    pub metadata: bool,
+}

@@ -1,0 +1,151 @@
+//! What tasks ask of their agent, over a real Unix socket, as the relay passes it on. Time runs: paused, it would run past
+//! whoever waits for a socket.
+
+use std::path::Path;
+
+use ecs_operator::agent::metadata::{ADDRESS, SOCKET, keeper};
+use ecs_operator::runtime::{ContainerState, ContainerView, Engine};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+
+use crate::scene::Scene;
+
+/// A request as it comes from `origin`: status and body.
+async fn ask(folder: &Path, origin: &str, request: &str, body: &str) -> (u16, Value) {
+    let socket = folder.join(SOCKET);
+    let mut stream = loop {
+        match UnixStream::connect(&socket).await {
+            Ok(stream) => break stream,
+            Err(_) => tokio::task::yield_now().await,
+        }
+    };
+    let length = body.len();
+    let text = format!(
+        "{origin}\n{request} HTTP/1.1\r\nHost: {ADDRESS}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+    );
+    stream.write_all(text.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+    let body = answer.split_once("\r\n\r\n").unwrap().1;
+    (status, serde_json::from_str(body).unwrap_or_default())
+}
+
+async fn container_of(scene: &Scene, task: &str) -> ContainerView {
+    scene.until(task, "RUNNING").await;
+    let id = scene.status(task)["containers"][0]["runtimeId"].clone();
+    let lines = scene.engine.list(&[].into()).await.unwrap();
+    let line = lines.into_iter().find(|line| id == line.id.as_str());
+    scene.engine.inspect(&line.unwrap().name).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_container_learns_of_its_own_task_and_of_no_other() {
+    let scene = Scene::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let _agent = scene.answering_agent("agent-a", folder.path());
+    scene.run_task_of_service("one").await;
+    scene.run_task("two").await;
+    let one = container_of(&scene, "one").await;
+    let two = container_of(&scene, "two").await;
+    let (here, there) = (one.address.unwrap(), two.address.unwrap());
+    let id = one.metadata_id.unwrap();
+
+    let (status, container) = ask(folder.path(), &here, &format!("GET /v4/{id}"), "").await;
+    assert_eq!((status, &container["Name"]), (200, &json!("app")));
+    assert_eq!(container["DockerId"], one.id);
+    assert_eq!(container["KnownStatus"], "RUNNING");
+    assert_eq!(container["Networks"][0]["IPv4Addresses"][0], here);
+    let (status, task) = ask(folder.path(), &here, &format!("GET /v4/{id}/task"), "").await;
+    assert_eq!((status, &task["Family"]), (200, &json!("web")));
+    assert_eq!(task["TaskARN"], scene.status("one")["taskArn"]);
+    assert_eq!(task["ServiceName"], "web");
+    assert_eq!(
+        task["Containers"][0]["ContainerARN"],
+        container["ContainerARN"]
+    );
+    let (status, same) = ask(folder.path(), &here, "GET /v2/metadata", "").await;
+    assert_eq!((status, &same["TaskARN"]), (200, &task["TaskARN"]));
+
+    let stranger = ask(folder.path(), &there, &format!("GET /v4/{id}/task"), "").await;
+    let nobody = ask(folder.path(), &here, "GET /v4/00ff/task", "").await;
+    assert_eq!(stranger.0, 400);
+    assert_eq!(stranger, nobody, "who asks cannot tell which ids there are");
+}
+
+#[tokio::test]
+async fn a_task_protects_itself_and_the_answer_comes_when_the_api_knows() {
+    let scene = Scene::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let agent = scene.answering_agent("agent-a", folder.path());
+    scene.run_task_of_service("one").await;
+    scene.run_task("two").await;
+    let one = container_of(&scene, "one").await;
+    let (here, id) = (one.address.unwrap(), one.metadata_id.unwrap());
+    let state = format!("/api/{id}/task-protection/v1/state");
+    let put = async |body: &str| ask(folder.path(), &here, &format!("PUT {state}"), body).await;
+
+    let (status, said) = put(r#"{"ProtectionEnabled": true, "ExpiresInMinutes": 30}"#).await;
+    assert_eq!(
+        (status, &said["protection"]["ProtectionEnabled"]),
+        (200, &json!(true))
+    );
+    let stored = scene.status("one")["protection"].clone();
+    assert_eq!(stored["protectionEnabled"], true);
+    assert_eq!(
+        stored["expirationDate"],
+        said["protection"]["ExpirationDate"]
+    );
+
+    // Another agent reads it back, and so does the task.
+    agent.stop().await;
+    let _next = scene.answering_agent("agent-b", folder.path());
+    let get = ask(folder.path(), &here, &format!("GET {state}"), "").await;
+    assert_eq!(get.1["protection"]["ProtectionEnabled"], true);
+
+    let (status, said) = put(r#"{"ProtectionEnabled": true, "ExpiresInMinutes": 2881}"#).await;
+    assert_eq!(
+        (status, &said["error"]["Code"]),
+        (400, &json!("InvalidParameterException"))
+    );
+    assert_eq!(put("{}").await.0, 400);
+    let (status, said) = put(r#"{"ProtectionEnabled": false}"#).await;
+    assert_eq!(
+        (status, &said["protection"]["ProtectionEnabled"]),
+        (200, &json!(false))
+    );
+    assert_eq!(scene.status("one")["protection"], Value::Null);
+
+    let two = container_of(&scene, "two").await;
+    let alone = format!(
+        "PUT /api/{}/task-protection/v1/state",
+        two.metadata_id.unwrap()
+    );
+    let body = r#"{"ProtectionEnabled": true}"#;
+    let (_, said) = ask(folder.path(), &two.address.unwrap(), &alone, body).await;
+    assert_eq!(said["failure"]["Reason"], "TASK_NOT_VALID");
+}
+
+#[tokio::test]
+async fn the_relay_is_made_once_and_again_when_it_is_gone() {
+    let scene = Scene::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let agent = scene.answering_agent("agent-a", folder.path());
+    let running = async || loop {
+        match scene.engine.inspect(keeper::NAME).await {
+            Ok(relay) if relay.state == ContainerState::Running => break relay.id,
+            _ => tokio::task::yield_now().await,
+        }
+    };
+    let first = running().await;
+    let networks = scene.engine.with(|model, _| model.networks().clone());
+    assert_eq!(networks[keeper::NAME].gateway, ADDRESS);
+    agent.stop().await;
+    let agent = scene.answering_agent("agent-b", folder.path());
+    assert_eq!(running().await, first, "the relay serves the next agent");
+    agent.stop().await;
+    scene.engine.kill(keeper::NAME).await.unwrap();
+    let _agent = scene.answering_agent("agent-c", folder.path());
+    assert_ne!(running().await, first);
+}
