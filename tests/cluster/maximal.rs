@@ -102,7 +102,8 @@ impl Largest {
         if let Some(values) = schema["enum"].as_array() {
             return values[self.number as usize % values.len()].clone();
         }
-        if schema["format"] == "date-time" {
+        // Times that AWS adds to what it describes may be written in any way.
+        if schema["format"] == "date-time" || schema["type"].is_null() {
             return json!("2026-11-23T00:00:00Z");
         }
         let most = usize::try_from(schema["maxLength"].as_u64().unwrap()).unwrap();
@@ -139,9 +140,25 @@ fn mend_definition(spec: &mut Value, name: &str) {
     spec["cpu"] = json!("262144");
     spec["memory"] = json!("1000000");
     spec["networkMode"] = json!("bridge");
+    spec["pidMode"] = json!("task");
+    spec["ipcMode"] = json!("task");
+    let volumes = spec["volumes"].as_array_mut().unwrap();
+    for (index, volume) in volumes.iter_mut().enumerate() {
+        volume["name"] = json!(format!("volume-{index}"));
+        volume["host"] = Value::Null;
+        let docker = &mut volume["dockerVolumeConfiguration"];
+        docker["driver"] = json!("local");
+        docker["scope"] = json!("task");
+        docker["autoprovision"] = Value::Null;
+    }
+    let volumes = volumes.len();
     let containers = spec["containerDefinitions"].as_array_mut().unwrap();
+    let names: Vec<String> = (0..containers.len())
+        .map(|index| format!("{:c<255}", format!("container-{index}-")))
+        .collect();
     for (index, container) in containers.iter_mut().enumerate() {
-        container["name"] = json!(format!("{:c<255}", format!("container-{index}-")));
+        container["name"] = json!(names[index]);
+        mend_settings(container, &names[..index], volumes);
         container["image"] = json!("ecs-operator-workload:dev");
         container["cpu"] = json!(1024);
         container["memory"] = json!(4096);
@@ -157,8 +174,50 @@ fn mend_definition(spec: &mut Value, name: &str) {
             mapping["containerPort"] = json!(1 + number);
             mapping["hostPort"] = json!(20_000 + 100 * index + number);
             mapping["protocol"] = json!("tcp");
+            mapping["containerPortRange"] = Value::Null;
         }
     }
+}
+
+/// Settings whose values only mean something together; `earlier` are the containers that this one may depend on.
+fn mend_settings(container: &mut Value, earlier: &[String], volumes: usize) {
+    container["dependsOn"] = earlier
+        .iter()
+        .map(|name| json!({"containerName": name, "condition": "START"}))
+        .collect();
+    container["links"] = json!([]);
+    container["volumesFrom"] = earlier
+        .iter()
+        .map(|name| json!({"sourceContainer": name, "readOnly": true}))
+        .collect();
+    let paths = |count: usize| (0..count).map(|number| format!("/path-{number}"));
+    container["mountPoints"] = paths(volumes)
+        .enumerate()
+        .map(|(number, path)| json!({"sourceVolume": format!("volume-{number}"), "containerPath": path}))
+        .collect();
+    let linux = &mut container["linuxParameters"];
+    linux["capabilities"] = json!({"add": ["NET_ADMIN"], "drop": ["ALL"]});
+    let many = linux["devices"].as_array().map_or(0, Vec::len);
+    linux["devices"] = (0..many)
+        .map(|number| json!({"hostPath": "/dev/null", "containerPath": format!("/dev/n{number}"), "permissions": ["read"]}))
+        .collect();
+    let many = linux["tmpfs"].as_array().map_or(0, Vec::len);
+    linux["tmpfs"] = (0..many)
+        .map(|number| json!({"containerPath": format!("/tmp-{number}"), "size": 1, "mountOptions": ["noexec"]}))
+        .collect();
+    linux["swappiness"] = json!(60);
+    container["systemControls"] = json!([{"namespace": "net.core.somaxconn", "value": "1024"}]);
+    container["logConfiguration"] =
+        json!({"logDriver": "json-file", "options": {"max-size": "10m"}});
+    let many = container["extraHosts"].as_array().map_or(0, Vec::len);
+    container["extraHosts"] = (0..many)
+        .map(|number| json!({"hostname": format!("host-{number}"), "ipAddress": "10.0.0.1"}))
+        .collect();
+    let many = container["dnsServers"].as_array().map_or(0, Vec::len);
+    container["dnsServers"] = vec!["10.0.0.1"; many].into();
+    container["dockerSecurityOptions"] = json!(["no-new-privileges"]);
+    container["disableNetworking"] = json!(false);
+    container["ulimits"] = json!([{"name": "nofile", "softLimit": 1024, "hardLimit": 2048}]);
 }
 
 /// Every rule at its longest: expressions of 2000 characters, names of attributes of 128.
