@@ -124,6 +124,9 @@ fn verdict(instance: &ContainerInstance, facts: &Facts) -> (bool, &'static str, 
             "Lost",
             "its agent is silent and its node is not Ready: its tasks are replaced elsewhere",
         ),
+        Presence::Disconnected if report.is_none() => {
+            said(false, "Registering", "its agent has not been heard of yet")
+        }
         Presence::Disconnected => said(
             false,
             "AgentDisconnected",
