@@ -244,7 +244,7 @@ mod tests {
             LogDriver::Syslog,
             &[
                 ("syslog-address", "Unix:///run/other.sock"),
-                ("syslog-tls-key", "/root/key"),
+                ("syslog-tls-key", "/etc/keys/syslog.pem"),
                 ("tag", "unix"),
             ],
         );
