@@ -128,7 +128,7 @@ pub(super) async fn current(
     let wanted = content(service, scene);
     match asked(context, service, &wanted) {
         Asked::Begins => {
-            let number = next_number(context, service, scene);
+            let number = next_number(context, service, scene, &wanted);
             let revision = snapshot(context, service, wanted, number).await?;
             Ok(Step::Recorded(Box::new(recording(service, &revision, now))))
         }
@@ -302,7 +302,7 @@ pub(super) async fn fail(
     }];
     match (aftermath, completed) {
         (Aftermath::RollsBack, Some((completed, revision))) => {
-            let number = next_number(context, service, scene);
+            let number = next_number(context, service, scene, &revision.spec);
             let back = snapshot(context, service, revision.spec.clone(), number).await?;
             let completed = ids::deployment_id(&service.uid().unwrap_or_default(), completed);
             let reason = if end.by_hand {

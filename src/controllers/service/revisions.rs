@@ -33,22 +33,38 @@ pub(super) fn recorded(
     context.world.service_revisions.get(&key)
 }
 
-/// Higher than every number that any trace of this service shows, should its status have been wiped.
-pub(super) fn next_number(context: &Context, service: &EcsService, scene: &Scene) -> i64 {
+/// The number of a new deployment. A snapshot that says the same and that nothing was started for is taken up, because a
+/// leader that ended may have made it; otherwise it is higher than every number that any trace of this service shows,
+/// should its status have been wiped.
+pub(super) fn next_number(
+    context: &Context,
+    service: &EcsService,
+    scene: &Scene,
+    wanted: &EcsServiceRevisionSpec,
+) -> i64 {
     let uid = service.uid().unwrap_or_default();
     let recorded = service
         .status
         .as_ref()
         .map_or(0, |status| status.last_deployment_number);
-    let revisions = context.world.service_revisions.all();
-    let snapshots = revisions
-        .iter()
+    let tasks = scene.tasks.iter().map(|task| task.deployment);
+    let started = tasks.chain([recorded]).max().unwrap_or(0);
+    let newest = context
+        .world
+        .service_revisions
+        .all()
+        .into_iter()
         .filter(|revision| {
             revision.namespace() == service.namespace() && revision.spec.service_uid == uid.as_str()
         })
-        .map(|revision| revision.spec.number);
-    let tasks = scene.tasks.iter().map(|task| task.deployment);
-    snapshots.chain(tasks).chain([recorded]).max().unwrap_or(0) + 1
+        .max_by_key(|revision| revision.spec.number);
+    match newest {
+        Some(newest) if newest.spec.number > started && same(&newest.spec, wanted) => {
+            newest.spec.number
+        }
+        Some(newest) => newest.spec.number.max(started) + 1,
+        None => started + 1,
+    }
 }
 
 /// All that starts a deployment (ECS API Reference, `UpdateService`), with number 0.

@@ -40,7 +40,7 @@ pub(super) fn stage(
     let wish = content(&service, &scene);
     let begins = matches!(asked(context, &service, &wish), Asked::Begins);
     if begins {
-        let number = next_number(context, &service, &scene);
+        let number = next_number(context, &service, &scene, &wish);
         let revision = object(&service, &wish, number);
         service.status = Some(recording(&service, &revision, now));
         context.world.service_revisions.suppose(revision);
