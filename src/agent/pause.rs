@@ -4,7 +4,6 @@
 //! An image of one layer with one file: this very program, which in it runs `pause`. Its name holds the layer's digest.
 //! So each engine loads it once, and a new agent brings a new one without touching containers of the old.
 
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -17,6 +16,7 @@ use tar::Header;
 use tokio::io::AsyncReadExt as _;
 use tracing::info;
 
+use crate::domain::ids::hexadecimal;
 use crate::runtime::{Archive, Engine, Error};
 
 const REPOSITORY: &str = "ecs-operator-pause";
@@ -52,7 +52,7 @@ impl PauseImage {
             }
         }
         digest.update(end(size));
-        let layer = hex(&digest.finalize());
+        let layer = hexadecimal(&digest.finalize());
         Ok(Self {
             program: program.to_owned(),
             size,
@@ -150,15 +150,6 @@ fn end(size: u64) -> Vec<u8> {
     zeros(size.next_multiple_of(BLOCK) - size + 2 * BLOCK)
 }
 
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        // Writing to a string cannot fail.
-        write!(text, "{byte:02x}").unwrap_or_default();
-    }
-    text
-}
-
 fn zeros(count: u64) -> Vec<u8> {
     std::iter::repeat_n(0, usize::try_from(count).unwrap_or_default()).collect()
 }
@@ -203,7 +194,7 @@ mod tests {
         }
         let layer = &found["layer.tar"];
         let config: serde_json::Value = serde_json::from_slice(&found["config.json"]).unwrap();
-        let digest = hex(&Sha256::digest(layer));
+        let digest = hexadecimal(&Sha256::digest(layer));
         assert_eq!(
             config["rootfs"]["diff_ids"][0],
             format!("sha256:{digest}"),

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::look::{connect, explained};
 use super::output::line;
 use crate::api::task::EcsTask;
+use crate::domain::task::{PROTECTION_DEFAULT, PROTECTION_MINUTES};
 use crate::platform::clock::Clock;
 
 /// What the help shows.
@@ -26,8 +27,8 @@ pub struct ProtectArguments {
     #[arg(long, short)]
     namespace: Option<String>,
     /// Minutes after which the protection ends, 1 to 2880.
-    #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u16).range(1..=2880))]
-    expires_in_minutes: u16,
+    #[arg(long, default_value_t = PROTECTION_DEFAULT, value_parser = clap::value_parser!(i64).range(PROTECTION_MINUTES))]
+    expires_in_minutes: i64,
     /// Ends the protection now.
     #[arg(long, conflicts_with = "expires_in_minutes")]
     off: bool,
@@ -64,7 +65,7 @@ pub async fn protect(
     clock: Clock,
     namespace: &str,
     task: &str,
-    minutes: Option<u16>,
+    minutes: Option<i64>,
 ) -> anyhow::Result<String> {
     let api: Api<EcsTask> = Api::namespaced(client.clone(), namespace);
     let found = api
@@ -84,7 +85,7 @@ pub async fn protect(
     }
     let (protection, said) = match minutes {
         Some(minutes) => {
-            let time = SignedDuration::from_mins(i64::from(minutes));
+            let time = SignedDuration::from_mins(minutes);
             let until = clock.now().checked_add(time)?;
             let until = until.round(jiff::Unit::Second)?;
             (

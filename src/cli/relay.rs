@@ -25,7 +25,7 @@ pub struct RelayArguments {
 pub fn run(arguments: RelayArguments) -> anyhow::Result<()> {
     super::single_threaded(async {
         let address = SocketAddr::new(arguments.address, 80);
-        relay::run(address, arguments.socket).await?;
+        relay::run(address, arguments.socket).await;
         Ok(())
     })
 }

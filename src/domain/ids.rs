@@ -133,14 +133,18 @@ pub fn fit(name: &str, room: usize) -> String {
 
 /// The first `digits` hexadecimal digits of a hash over `parts`.
 pub fn hash(parts: &[&str], digits: usize) -> String {
-    let mut text = String::new();
-    for byte in Sha256::digest(parts.join("\u{0}")) {
-        // Writing to a String cannot fail.
-        if write!(text, "{byte:02x}").is_err() || text.len() >= digits {
-            break;
-        }
-    }
+    let mut text = hexadecimal(&Sha256::digest(parts.join("\u{0}")));
     text.truncate(digits);
+    text
+}
+
+/// The bytes as hexadecimal digits, two each.
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        // Writing to a String cannot fail.
+        write!(text, "{byte:02x}").unwrap_or_default();
+    }
     text
 }
 

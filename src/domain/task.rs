@@ -3,7 +3,13 @@
 //! States only move forward, and STOPPED is final (ECS Developer Guide, "Task lifecycle").
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
+
+/// Minutes for which a task can be protected (ECS API Reference, `UpdateTaskProtection`).
+pub const PROTECTION_MINUTES: RangeInclusive<i64> = 1..=2880;
+/// Minutes when nothing is said.
+pub const PROTECTION_DEFAULT: i64 = 120;
 
 /// `lastStatus` of a task, in the order in which a task passes through them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -8,16 +8,13 @@ use tokio::sync::oneshot;
 
 use super::Driver;
 use super::entry::Entry;
+use crate::agent::metadata::ADDRESS;
 use crate::agent::metadata::document::{self, Subject};
 use crate::agent::metadata::route::{ContainerKey, Question};
 use crate::agent::metadata::server::{Ask, Change, Reply};
-use crate::agent::metadata::{ADDRESS, MAXIMUM_PROTECTION};
 use crate::agent::task::Task;
 use crate::domain::definition::NetworkMode;
-use crate::domain::task::TaskState;
-
-/// Minutes of protection where a request names none.
-const DEFAULT_PROTECTION: i64 = 120;
+use crate::domain::task::{PROTECTION_DEFAULT, PROTECTION_MINUTES, TaskState};
 
 /// Somebody who waits until a protection stands in the API.
 #[derive(Debug)]
@@ -119,8 +116,8 @@ fn protection(
         Some(Change {
             expires_in_minutes, ..
         }) => {
-            let minutes = expires_in_minutes.unwrap_or(DEFAULT_PROTECTION);
-            if !(1..=MAXIMUM_PROTECTION).contains(&minutes) {
+            let minutes = expires_in_minutes.unwrap_or(PROTECTION_DEFAULT);
+            if !PROTECTION_MINUTES.contains(&minutes) {
                 let message = "ExpiresInMinutes must be between 1 and 2880";
                 return Err(refused("InvalidParameterException", message));
             }

@@ -7,7 +7,7 @@ use std::time::Duration;
 const STEADY: f64 = 40.0;
 /// Requests at once, after a pause.
 const BURST: f64 = 60.0;
-/// Callers that are remembered. More than containers fit on an instance; beyond it the fullest are forgotten first.
+/// Callers that are remembered. More than containers fit on an instance; beyond it those with nothing spent are forgotten.
 const CALLERS: usize = 1024;
 
 /// Requests that each caller may still make.
@@ -35,24 +35,22 @@ impl Budget {
 impl Limit {
     /// Whether `caller` may make one more request at the monotonic time `now`; counts it if so.
     pub fn allows(&mut self, caller: &str, now: Duration) -> bool {
-        if self.callers.len() >= CALLERS && !self.callers.contains_key(caller) {
+        let known = self.callers.get(caller).copied();
+        if known.is_none() && self.callers.len() >= CALLERS {
             // Who has all of it back is as good as unknown.
             self.callers
                 .retain(|_, budget| budget.refilled(now).left < BURST);
         }
-        let budget = self.callers.get(caller).copied();
-        let mut budget = budget.map_or(
-            Budget {
-                left: BURST,
-                at: now,
-            },
-            |budget| budget.refilled(now),
-        );
+        let full = Budget {
+            left: BURST,
+            at: now,
+        };
+        let mut budget = known.map_or(full, |budget| budget.refilled(now));
         let allowed = budget.left >= 1.0;
         if allowed {
             budget.left -= 1.0;
         }
-        if self.callers.len() < CALLERS || self.callers.contains_key(caller) {
+        if known.is_some() || self.callers.len() < CALLERS {
             self.callers.insert(caller.to_owned(), budget);
         }
         allowed

@@ -37,9 +37,6 @@ use server::Ask;
 /// Where tasks find their metadata: the address that ECS's own agent has.
 pub const ADDRESS: &str = "169.254.170.2";
 
-/// Minutes for which a task can be protected (ECS API Reference, `UpdateTaskProtection`).
-pub const MAXIMUM_PROTECTION: i64 = 2880;
-
 /// The folder, within that of the engine's socket, in which agent and relay meet.
 pub const FOLDER: &str = "ecs-operator";
 

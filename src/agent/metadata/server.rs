@@ -110,7 +110,8 @@ pub async fn serve(
         clock,
     };
     let router = Router::new().fallback(answer).with_state(server);
-    local::serve(listener, router, shutdown).await
+    local::serve(listener, router, shutdown).await;
+    Ok(())
 }
 
 async fn answer(

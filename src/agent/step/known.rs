@@ -161,9 +161,7 @@ impl Known {
         let call = self.doing.take();
         self.changed = change;
         let problem = match outcome {
-            Outcome::Inspected(answer) => {
-                self.inspected(container, answer.map(|view| *view), wanted, now)
-            }
+            Outcome::Inspected(answer) => self.inspected(container, answer, wanted, now),
             Outcome::Pulled(Ok(image)) => {
                 self.image = Some(image);
                 self.pulls += 1;
@@ -219,7 +217,7 @@ impl Known {
     fn inspected(
         &mut self,
         container: &str,
-        answer: Result<ContainerView, Error>,
+        answer: Result<Box<ContainerView>, Error>,
         wanted: &Wanted,
         now: Timestamp,
     ) -> Option<Error> {
@@ -261,9 +259,9 @@ impl Known {
     }
 
     /// Takes a container for the task's own if its labels say so; a foreign one is never touched.
-    fn adopt(&mut self, container: &str, view: ContainerView, wanted: &Wanted) {
+    fn adopt(&mut self, container: &str, view: Box<ContainerView>, wanted: &Wanted) {
         if wanted.owns(&view, container) {
-            self.seen = Seen::Present(Box::new(view));
+            self.seen = Seen::Present(view);
         } else {
             self.failure = Some(format!(
                 "CannotCreateContainerError: the name {} belongs to a container that is not of this task",
@@ -288,7 +286,7 @@ impl Known {
                 None
             }
             Ok(Created::AlreadyExists(view)) => {
-                self.adopt(container, *view, wanted);
+                self.adopt(container, view, wanted);
                 None
             }
             // The image was removed since the pull: pull once more.

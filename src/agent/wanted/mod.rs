@@ -194,12 +194,17 @@ impl Wanted {
         } else {
             format!("{safe}-{}", ids::hash(&[container], 8))
         };
+        self.own_name(&container)
+    }
+
+    /// Name in the engine of what is the task's own, by the definition's name for it.
+    fn own_name(&self, name: &str) -> String {
         let id: String = ids::task_id(&self.uid).chars().take(12).collect();
         format!(
             "ecs-{}-{}-{}-{id}",
             ids::fit(&self.definition.family, 40),
             self.revision,
-            ids::fit(&container, 48)
+            ids::fit(name, 48)
         )
     }
 

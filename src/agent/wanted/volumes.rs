@@ -4,7 +4,6 @@ use super::{Rules, Wanted};
 use crate::api::names;
 use crate::domain::definition::Container;
 use crate::domain::definition::volumes::{DockerVolume, Scope, VolumeKind, VolumesFrom};
-use crate::domain::ids;
 use crate::runtime::{Mount, VolumeSpec, VolumeView};
 
 impl Wanted {
@@ -36,15 +35,7 @@ impl Wanted {
     fn volume_name(&self, name: &str, volume: &DockerVolume) -> String {
         match volume.scope {
             Scope::Shared { .. } => format!("{}.{name}", self.namespace),
-            Scope::Task => {
-                let id: String = ids::task_id(&self.uid).chars().take(12).collect();
-                format!(
-                    "ecs-{}-{}-{}-{id}",
-                    ids::fit(&self.definition.family, 40),
-                    self.revision,
-                    ids::fit(name, 48)
-                )
-            }
+            Scope::Task => self.own_name(name),
         }
     }
 

@@ -145,21 +145,14 @@ fn circle(containers: &[Container]) -> Vec<&Container> {
 #[cfg(test)]
 mod tests {
     use super::super::settings::Link;
-    use super::super::tests_support::{container, definition};
+    use super::super::tests_support::{definition, waiting};
     use super::super::volumes::VolumesFrom;
     use super::*;
 
     fn waits(name: &str, essential: bool, dependencies: &[(&str, Condition)]) -> Container {
         Container {
             essential,
-            depends_on: dependencies
-                .iter()
-                .map(|(container, condition)| Dependency {
-                    container: (*container).to_owned(),
-                    condition: *condition,
-                })
-                .collect(),
-            ..container(name)
+            ..waiting(name, dependencies)
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::settings::Settings;
-use super::{Container, IpcMode, NetworkMode, PidMode, TaskDefinition};
+use super::{Condition, Container, Dependency, IpcMode, NetworkMode, PidMode, TaskDefinition};
 
 /// A bridge-mode definition of `family`.
 pub fn definition(family: &str, containers: impl IntoIterator<Item = Container>) -> TaskDefinition {
@@ -49,5 +49,19 @@ pub fn container(name: &str) -> Container {
         log: None,
         mount_points: Vec::new(),
         volumes_from: Vec::new(),
+    }
+}
+
+/// The same, started when others are so far.
+pub fn waiting(name: &str, dependencies: &[(&str, Condition)]) -> Container {
+    Container {
+        depends_on: dependencies
+            .iter()
+            .map(|(container, condition)| Dependency {
+                container: (*container).to_owned(),
+                condition: *condition,
+            })
+            .collect(),
+        ..container(name)
     }
 }

@@ -68,6 +68,25 @@ pub struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
+    /// A task that asks for nothing but room.
+    #[cfg(test)]
+    pub(crate) const fn of(demand: &'a Demand, group: &'a Group) -> Self {
+        static NO_ATTRIBUTES: BTreeSet<&str> = BTreeSet::new();
+        static NO_INSTANCES: BTreeSet<String> = BTreeSet::new();
+        static NO_PORTS: BTreeMap<String, BTreeSet<HostPort>> = BTreeMap::new();
+        Self {
+            demand,
+            attributes: &NO_ATTRIBUTES,
+            group,
+            spread_group: None,
+            constraints: Vec::new(),
+            strategies: &[],
+            seed: "",
+            excluded: &NO_INSTANCES,
+            unusable: &NO_PORTS,
+        }
+    }
+
     /// The group whose tasks the strategies count.
     const fn counted(&self) -> &'a Group {
         match self.spread_group {

@@ -73,16 +73,12 @@ fn place_by(
     rules: &Rules,
     seed: &str,
 ) -> Result<Placement, Explanation> {
+    let group = web();
     let request = Request {
-        demand,
-        attributes: &BTreeSet::new(),
-        group: &web(),
-        spread_group: None,
         constraints: rules.constraints.iter().collect(),
         strategies: &rules.strategies,
         seed,
-        excluded: &BTreeSet::new(),
-        unusable: &BTreeMap::new(),
+        ..Request::of(demand, &group)
     };
     place(instances, &request)
 }
@@ -161,16 +157,10 @@ fn dynamic_ports_reuse_those_of_other_instances_and_avoid_those_that_failed() {
         "b".to_owned(),
         third.dynamic_ports.iter().copied().collect(),
     )]);
+    let group = web();
     let request = Request {
-        demand: &wants,
-        attributes: &BTreeSet::new(),
-        group: &web(),
-        spread_group: None,
-        constraints: Vec::new(),
-        strategies: &[],
-        seed: "",
-        excluded: &BTreeSet::new(),
         unusable: &unusable,
+        ..Request::of(&wants, &group)
     };
     let fourth = place(&mut instances, &request).unwrap();
     assert_eq!(fourth.instance, "b");
@@ -182,16 +172,10 @@ fn an_instance_that_refused_is_passed_over() {
     let mut instances = [instance("a"), instance("b")];
     let excluded = BTreeSet::from(["a".to_owned()]);
     let wants = demand(8);
+    let group = web();
     let request = Request {
-        demand: &wants,
-        attributes: &BTreeSet::new(),
-        group: &web(),
-        spread_group: None,
-        constraints: Vec::new(),
-        strategies: &[],
-        seed: "",
         excluded: &excluded,
-        unusable: &BTreeMap::new(),
+        ..Request::of(&wants, &group)
     };
     assert_eq!(place(&mut instances, &request).unwrap().instance, "b");
 }
@@ -205,16 +189,10 @@ fn an_instance_of_another_architecture_is_passed_over() {
     }
     let wants = demand(8);
     let needed = BTreeSet::from(["ecs.cpu-architecture=arm64"]);
+    let group = web();
     let request = Request {
-        demand: &wants,
         attributes: &needed,
-        group: &web(),
-        spread_group: None,
-        constraints: Vec::new(),
-        strategies: &[],
-        seed: "",
-        excluded: &BTreeSet::new(),
-        unusable: &BTreeMap::new(),
+        ..Request::of(&wants, &group)
     };
     assert_eq!(place(&mut instances, &request).unwrap().instance, "b");
 }
@@ -228,16 +206,10 @@ fn an_instance_without_a_needed_capability_is_passed_over() {
     );
     let wants = demand(8);
     let needed = BTreeSet::from(["ecs.capability.container-health-check"]);
+    let group = web();
     let request = Request {
-        demand: &wants,
         attributes: &needed,
-        group: &web(),
-        spread_group: None,
-        constraints: Vec::new(),
-        strategies: &[],
-        seed: "",
-        excluded: &BTreeSet::new(),
-        unusable: &BTreeMap::new(),
+        ..Request::of(&wants, &group)
     };
     assert_eq!(place(&mut instances, &request).unwrap().instance, "b");
     instances[1].attributes.clear();
@@ -261,16 +233,11 @@ fn eligible_instances_are_those_that_may_run_the_task_however_full_or_out_of_rea
     instances[1].capacity.memory = 1;
     instances[3].groups.add(web());
     let wants = demand(8);
+    let group = web();
     let request = Request {
-        demand: &wants,
         attributes: &["gpu"].into(),
-        group: &web(),
-        spread_group: None,
         constraints: vec![&Constraint::DistinctInstance],
-        strategies: &[],
-        seed: "",
-        excluded: &BTreeSet::new(),
-        unusable: &BTreeMap::new(),
+        ..Request::of(&wants, &group)
     };
     let model: Model = instances.into_iter().collect();
     let names: Vec<&str> = model

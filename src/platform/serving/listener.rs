@@ -14,14 +14,15 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
+
+use super::accepting::accept;
 
 /// For the handshake, and for the head of each request. Whoever is slower is not one of our clients.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -29,8 +30,6 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 const CONNECTIONS: usize = 256;
 /// For requests that are under way at the end.
 const FAREWELL: Duration = Duration::from_secs(5);
-/// After the system refused a connection, for want of file descriptors.
-pub(super) const PAUSE: Duration = Duration::from_millis(100);
 
 /// The other side of a connection: an extension of every request.
 #[derive(Debug, Clone)]
@@ -56,36 +55,21 @@ pub async fn serve(
         known = tls.wait_for(Option::is_some) => known.map(drop).map_err(io::Error::other)?,
     }
     info!(address = ?listener.local_addr().ok(), "serving");
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
-    let mut connections = JoinSet::new();
-    loop {
-        let accepted = async {
-            let place = Arc::clone(&room)
-                .acquire_owned()
-                .await
-                .map_err(io::Error::other)?;
-            let (stream, address) = listener.accept().await?;
-            Ok::<_, io::Error>((place, stream, address))
-        };
-        tokio::select! {
-            () = shutdown.cancelled() => break,
-            Some(_) = connections.join_next() => {}
-            accepted = accepted => match accepted {
-                Ok((place, stream, address)) => {
-                    let Some(config) = tls.borrow().clone() else { continue };
-                    let (router, shutdown) = (router.clone(), shutdown.clone());
-                    connections.spawn(async move {
-                        connection(stream, address, config, router, shutdown).await;
-                        drop(place);
-                    });
-                }
-                Err(error) => {
-                    warn!(%error, "cannot accept a connection");
-                    tokio::time::sleep(PAUSE).await;
+    let mut connections = accept(
+        listener,
+        CONNECTIONS,
+        shutdown.cancelled(),
+        |stream, address| {
+            let config = tls.borrow().clone();
+            let (router, shutdown) = (router.clone(), shutdown.clone());
+            async move {
+                if let Some(config) = config {
+                    connection(stream, address, config, router, shutdown).await;
                 }
             }
-        }
-    }
+        },
+    )
+    .await;
     let finish = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(FAREWELL, finish).await.is_err() {
         info!("requests under way were cut");

@@ -4,7 +4,6 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
@@ -14,12 +13,11 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use super::listener::{PATIENCE, PAUSE, answer};
+use super::accepting::accept;
+use super::listener::{PATIENCE, answer};
 
 /// Connections at once. A connection takes some 20 KiB.
 const CONNECTIONS: usize = 128;
@@ -31,43 +29,16 @@ const LONGEST_LINE: usize = 46;
 pub struct Origin(pub IpAddr);
 
 /// Serves `router` until `shutdown`.
-///
-/// # Errors
-/// When the limit of connections cannot be kept any more.
-pub async fn serve(
-    listener: UnixListener,
-    router: Router,
-    shutdown: CancellationToken,
-) -> io::Result<()> {
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
-    let mut connections = JoinSet::new();
-    loop {
-        let accepted = async {
-            let place = Arc::clone(&room);
-            let place = place.acquire_owned().await.map_err(io::Error::other)?;
-            let (stream, _) = listener.accept().await?;
-            Ok::<_, io::Error>((place, stream))
-        };
-        tokio::select! {
-            () = shutdown.cancelled() => return Ok(()),
-            Some(_) = connections.join_next() => {}
-            accepted = accepted => match accepted {
-                Ok((place, stream)) => {
-                    let router = router.clone();
-                    connections.spawn(async move {
-                        if let Err(error) = connection(stream, router).await {
-                            debug!(%error, "connection broke");
-                        }
-                        drop(place);
-                    });
-                }
-                Err(error) => {
-                    debug!(%error, "cannot accept a connection");
-                    tokio::time::sleep(PAUSE).await;
-                }
+pub async fn serve(listener: UnixListener, router: Router, shutdown: CancellationToken) {
+    accept(listener, CONNECTIONS, shutdown.cancelled(), |stream, _| {
+        let router = router.clone();
+        async move {
+            if let Err(error) = connection(stream, router).await {
+                debug!(%error, "connection broke");
             }
         }
-    }
+    })
+    .await;
 }
 
 async fn connection(mut stream: UnixStream, router: Router) -> io::Result<()> {

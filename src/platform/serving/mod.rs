@@ -16,11 +16,13 @@
 //! Somebody who deletes the Secret replaces the authority: clients refuse the server until they read the ConfigMap
 //! again.
 
+mod accepting;
 pub mod identity;
 pub mod listener;
 pub mod local;
 pub mod shared;
 
+pub(crate) use accepting::accept;
 pub use identity::Identity;
 pub use listener::{Peer, serve};
 

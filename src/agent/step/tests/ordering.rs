@@ -1,22 +1,15 @@
 //! Dependencies, from the first container to the last.
 
 use super::*;
-use crate::domain::definition::tests_support::container;
-use crate::domain::definition::{Dependency, HealthCheck};
+use crate::domain::definition::HealthCheck;
+use crate::domain::definition::tests_support::waiting;
 use crate::runtime::model::Deed;
 
 /// A container of its own image that waits for others.
 fn waits(name: &str, dependencies: &[(&str, Condition)]) -> Container {
     Container {
         image: name.into(),
-        depends_on: dependencies
-            .iter()
-            .map(|(container, condition)| Dependency {
-                container: (*container).to_owned(),
-                condition: *condition,
-            })
-            .collect(),
-        ..container(name)
+        ..waiting(name, dependencies)
     }
 }
 

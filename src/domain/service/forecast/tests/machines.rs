@@ -1,6 +1,6 @@
 //! Instances for forecasts: the placer's own, without the API.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Board, Mark, Placed, Site, Start, Task};
@@ -79,17 +79,8 @@ impl Board for Machines {
                 .filter(may)
                 .map(|name| self.instance(name))
                 .collect();
-            let request = Request {
-                demand: &demand(),
-                attributes: &BTreeSet::new(),
-                group: &Group::of_service("shop", "web"),
-                spread_group: None,
-                constraints: Vec::new(),
-                strategies: &[],
-                seed: "",
-                excluded: &BTreeSet::new(),
-                unusable: &BTreeMap::new(),
-            };
+            let (wants, group) = (demand(), Group::of_service("shop", "web"));
+            let request = Request::of(&wants, &group);
             match model.place(&request) {
                 Ok(found) => {
                     let task = format!("d{deployment}-{}-{}", start.slot, start.attempt);
