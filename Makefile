@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/ecs-operator/target
 .DEFAULT_GOAL := help
-.PHONY: help demo env down test lint crds image bench bench-placement
+.PHONY: help demo env down test lint crds image plugin bench bench-placement
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ crds: ## write the CRDs of src/api into crds/, and the chart's copy
 
 image: ## compile, build the images on node-1 of the running cluster, load them everywhere
 	@hack/images
+
+plugin: ## compile kubectl-ecs, the plugin of kubectl, and put it into PREFIX/bin (/usr/local)
+	@install -D "$$(hack/images compile)/kubectl-ecs" "$(or $(PREFIX),/usr/local)/bin/kubectl-ecs"
 
 bench: bench-placement ## measurements, side by side with Docker, Swarm and the kubelet
 	@hack/bench

@@ -8,6 +8,7 @@ pub mod api;
 pub mod cli;
 pub mod controllers;
 pub mod domain;
+pub mod gateway;
 pub mod platform;
 pub mod runtime;
 #[cfg(any(test, feature = "testing"))]

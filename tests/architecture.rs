@@ -15,9 +15,18 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("platform", &["api"]),
         ("controllers", &["api", "domain", "platform"]),
         ("agent", &["api", "domain", "runtime", "platform"]),
+        ("gateway", &["api", "domain", "platform"]),
         (
             "cli",
-            &["api", "domain", "platform", "controllers", "agent"],
+            &[
+                "api",
+                "domain",
+                "platform",
+                "controllers",
+                "agent",
+                "gateway",
+                "runtime",
+            ],
         ),
         (
             "testing",

@@ -4,6 +4,7 @@
 //! Run as `ecs-operator-workload health` it is its own health-check command, so that its image needs no shell.
 
 mod ask;
+mod echo;
 mod options;
 mod probe;
 mod server;
@@ -22,7 +23,15 @@ fn main() -> ExitCode {
     match &options.action {
         Some(Action::Health) => probe::health(options.port),
         Some(Action::Show { write, paths }) => show::show(write, paths),
+        Some(Action::Echo { code }) => echo(*code),
         None => serve(options),
+    }
+}
+
+fn echo(code: u8) -> ExitCode {
+    match echo::run() {
+        Ok(()) => ExitCode::from(code),
+        Err(_) => ExitCode::FAILURE,
     }
 }
 

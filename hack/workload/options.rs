@@ -63,6 +63,12 @@ pub(crate) enum Action {
         /// What to print.
         paths: Vec<PathBuf>,
     },
+    /// Copy lines from input to output, then exit with this code.
+    Echo {
+        /// The code.
+        #[arg(default_value_t = 0)]
+        code: u8,
+    },
 }
 
 fn milliseconds(text: &str) -> Result<Duration, std::num::ParseIntError> {

@@ -19,7 +19,7 @@ use tracing::{info, warn};
 use super::engine::EngineState;
 use crate::api::bounded::{Map, Str};
 use crate::api::container_instance::{
-    ContainerInstance, EngineReport, InstanceReport, InstanceResources,
+    AgentEndpoint, ContainerInstance, EngineReport, InstanceReport, InstanceResources,
 };
 use crate::api::names;
 use crate::domain::definition::SWAP_LIMIT;
@@ -57,6 +57,8 @@ pub struct Identity {
     pub size: Size,
     /// Privileged containers are allowed.
     pub privileged: bool,
+    /// Where its streams are served, if they are.
+    pub endpoint: Option<AgentEndpoint>,
 }
 
 /// What the engine offers to tasks under this size.
@@ -94,6 +96,7 @@ pub fn report(
         agent_version: Str::cut(env!("CARGO_PKG_VERSION")),
         registered_at: registered.or_else(|| info.map(|_| now)),
         address: identity.address.as_deref().map(Str::cut),
+        endpoint: identity.endpoint.clone(),
         engine: Some(EngineReport {
             ready: state.is_ready(),
             reason: state.trouble.as_ref().map(|trouble| trouble.reason.into()),

@@ -5,6 +5,7 @@
 //! and labels of containers and in the tasks' statuses, so that it can be killed at any moment.
 
 pub mod driver;
+pub mod endpoint;
 pub mod engine;
 pub mod instance;
 pub mod lease;
@@ -26,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::platform::clock::Clock;
 use crate::runtime::Engine;
 use crate::runtime::docker::Docker;
+use crate::runtime::streams::Streams;
 use engine::EngineState;
 use instance::Identity;
 use lease::{Heart, Heartbeat};
@@ -53,6 +55,12 @@ pub struct Settings {
 /// The Docker Engine behind `socket`, which need not be there yet.
 #[must_use]
 pub fn engine_at(socket: &Path) -> Arc<dyn Engine> {
+    Arc::new(Docker::at(socket))
+}
+
+/// The streams of the same engine's containers.
+#[must_use]
+pub fn streams_at(socket: &Path) -> Arc<dyn Streams> {
     Arc::new(Docker::at(socket))
 }
 

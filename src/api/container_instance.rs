@@ -147,6 +147,9 @@ pub struct InstanceReport {
     /// Address at which published ports of tasks are reachable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<Str<63>>,
+    /// Where the gateway gets the streams of the instance's containers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<AgentEndpoint>,
     /// The Docker Engine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine: Option<EngineReport>,
@@ -156,6 +159,16 @@ pub struct InstanceReport {
     /// Built-in and capability attributes, such as `ecs.os-type: linux`; name-only ones have an empty value.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub attributes: Map<Str<128>, 128>,
+}
+
+/// Where an agent serves logs, exec and the like, to the gateway only.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AgentEndpoint {
+    /// Address and port, for HTTPS.
+    pub address: Str<64>,
+    /// The certificate with which it serves, in PEM. It is new with each start of the agent, and trusted by itself.
+    pub certificate: Str<4096>,
 }
 
 /// State of a Docker Engine.

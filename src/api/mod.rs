@@ -13,6 +13,7 @@ pub mod parse;
 pub mod reading;
 pub mod service;
 pub mod shapes;
+pub mod streams;
 pub mod tags;
 pub mod task;
 pub mod task_definition;

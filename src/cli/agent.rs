@@ -1,17 +1,21 @@
 //! `ecs-operator agent`: runs beside a Docker Engine and runs its tasks.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use futures::TryFutureExt;
-use kube::Config;
+use kube::{Client, Config};
 use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::agent::driver;
+use crate::agent::endpoint;
 use crate::agent::instance::{Identity, Size};
 use crate::agent::lease::Heartbeat;
 use crate::agent::metadata::{FOLDER, Place};
@@ -19,10 +23,14 @@ use crate::agent::metrics::Metrics;
 use crate::agent::pause::PauseImage;
 use crate::agent::wanted::Rules;
 use crate::agent::{self, Settings};
+use crate::api::bounded::Str;
 use crate::api::cluster::ImagePullBehavior;
+use crate::api::container_instance::AgentEndpoint;
+use crate::api::names;
 use crate::domain::security::Profile;
 use crate::platform::clock::Clock;
-use crate::platform::{client, http, shutdown};
+use crate::platform::{client, http, serving, shutdown};
+use crate::runtime::Engine;
 
 /// Settings of an agent; the chart sets most of them from the downward API.
 #[derive(Debug, Clone, Args)]
@@ -76,6 +84,18 @@ pub struct AgentArguments {
     /// Domain of the cluster.
     #[arg(long, env = "CLUSTER_DOMAIN", default_value = "cluster.local")]
     cluster_domain: String,
+    /// Address on which logs, exec and the like are served.
+    #[arg(long, env = "STREAMS_ADDRESS", default_value = "0.0.0.0:9103")]
+    streams_address: SocketAddr,
+    /// Address of this pod, at which the gateway calls; nothing is served without.
+    #[arg(long, env = "POD_IP")]
+    pod_ip: Option<IpAddr>,
+    /// User name of the gateway's ServiceAccount, the only one that is served.
+    #[arg(
+        long,
+        default_value = "system:serviceaccount:ecs-operator:ecs-operator-gateway"
+    )]
+    gateway: String,
     /// Address of /healthz, /readyz and /metrics; nothing is served when empty.
     #[arg(long, env = "HEALTH_ADDRESS", default_value = "0.0.0.0:9102")]
     health_address: String,
@@ -136,16 +156,18 @@ pub async fn run(args: AgentArguments) -> anyhow::Result<()> {
         stop.cancelled().await;
         Ok(())
     };
+    let clock = Clock::system();
+    let streams = StreamsServer::open(&args, &client, &engine, clock).await?;
+    let mut settings = settings(&args, pause);
+    settings.identity.endpoint = streams.as_ref().map(|streams| streams.endpoint.clone());
+    let streamed = async {
+        match streams {
+            Some(streams) => streams.serve(stop.clone()).await,
+            None => Ok(()),
+        }
+    };
     let agent = async {
-        let ended = agent::run(
-            settings(&args, pause),
-            client,
-            engine,
-            metrics,
-            Clock::system(),
-            stop.clone(),
-        )
-        .await;
+        let ended = agent::run(settings, client, engine, metrics, clock, stop.clone()).await;
         // Whatever ended it, the process ends with it.
         stop.cancel();
         ended
@@ -158,9 +180,54 @@ pub async fn run(args: AgentArguments) -> anyhow::Result<()> {
     tokio::try_join!(
         signals,
         served.map_err(anyhow::Error::from),
+        streamed.map_err(anyhow::Error::from),
         agent.map_err(anyhow::Error::from)
     )?;
     Ok(())
+}
+
+/// What serves the streams of containers.
+struct StreamsServer {
+    endpoint: AgentEndpoint,
+    listener: TcpListener,
+    identity: serving::Identity,
+    router: axum::Router,
+}
+
+impl StreamsServer {
+    async fn open(
+        args: &AgentArguments,
+        client: &Client,
+        engine: &Arc<dyn Engine>,
+        clock: Clock,
+    ) -> anyhow::Result<Option<Self>> {
+        let Some(address) = args.pod_ip else {
+            return Ok(None);
+        };
+        let identity = serving::Identity::alone(&[names::AGENT_SERVER.to_owned()], clock.now())?;
+        let listener = TcpListener::bind(args.streams_address).await?;
+        let address = SocketAddr::new(address, listener.local_addr()?.port());
+        let settings = endpoint::Settings {
+            instance: args.instance_name.clone(),
+            address: args.address.as_deref().and_then(|text| text.parse().ok()),
+            gateway: args.gateway.clone(),
+        };
+        let streams = agent::streams_at(&args.docker_socket);
+        Ok(Some(Self {
+            endpoint: AgentEndpoint {
+                address: Str::cut(&address.to_string()),
+                certificate: Str::cut(&identity.certificate),
+            },
+            router: endpoint::router(settings, Arc::clone(engine), streams, client.clone(), clock),
+            listener,
+            identity,
+        }))
+    }
+
+    async fn serve(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let (_kept, tls) = watch::channel(Some(self.identity.server_config(None)?));
+        Ok(serving::serve(self.listener, tls, self.router, stop).await?)
+    }
 }
 
 fn settings(args: &AgentArguments, pause: PauseImage) -> Settings {
@@ -191,6 +258,7 @@ fn settings(args: &AgentArguments, pause: PauseImage) -> Settings {
             address: args.address.clone(),
             size: size.clone(),
             privileged: profile == Profile::Privileged,
+            endpoint: None,
         },
         driver: driver::Settings {
             rules: Rules {

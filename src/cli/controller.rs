@@ -41,6 +41,12 @@ pub struct ControllerArguments {
     /// ServiceAccount of agents in instance pods.
     #[arg(long, default_value = "ecs-operator-agent-pod")]
     agent_pod_service_account: String,
+    /// User name of the gateway's ServiceAccount.
+    #[arg(
+        long,
+        default_value = "system:serviceaccount:ecs-operator:ecs-operator-gateway"
+    )]
+    gateway: String,
     /// Namespace of the Lease by which the replicas elect their leader.
     #[arg(long, env = "POD_NAMESPACE", default_value = "ecs-operator")]
     lease_namespace: String,
@@ -146,6 +152,7 @@ fn settings(arguments: &ControllerArguments) -> Settings {
         agent_image_pull_policy: arguments.agent_image_pull_policy.clone(),
         agent_node_service_account: arguments.agent_node_service_account.clone(),
         agent_pod_service_account: arguments.agent_pod_service_account.clone(),
+        gateway: arguments.gateway.clone(),
         stopped_tasks_kept: Duration::from_secs(arguments.stopped_tasks_kept_seconds),
     }
 }

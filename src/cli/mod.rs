@@ -5,6 +5,8 @@ pub mod check;
 pub mod controller;
 pub mod crds;
 pub mod explain;
+pub mod gateway;
+pub mod kubectl;
 pub mod look;
 pub mod manifests;
 pub mod output;
@@ -46,6 +48,8 @@ enum Command {
     Controller(controller::ControllerArguments),
     /// Runs the tasks of one container instance through its Docker Engine.
     Agent(agent::AgentArguments),
+    /// Serves logs, exec, attach, port-forward and stats of tasks to whoever may have them.
+    Gateway(gateway::GatewayArguments),
     /// Says why a service or task is as it is, and what the scheduler does next.
     #[command(after_help = explain::EXAMPLE)]
     Explain(explain::ExplainArguments),
@@ -90,6 +94,7 @@ pub fn run() -> anyhow::Result<()> {
     match arguments.command {
         Command::Controller(arguments) => controller::run(arguments),
         Command::Agent(arguments) => agent::run(arguments),
+        Command::Gateway(arguments) => gateway::run(arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),

@@ -37,6 +37,7 @@ pub(super) fn container(
         format!("--socket-folder-on-instance={socket_folder_on_instance}"),
         format!("--image-pull-behavior={pull}"),
         format!("--security-profile={profile}"),
+        format!("--gateway={}", settings.gateway),
     ];
     args.extend_from_slice(arguments);
     let field = |name: &str, path: &str| json!({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}});
@@ -48,10 +49,11 @@ pub(super) fn container(
         "env": [
             field("INSTANCE_NAME", instance),
             field("INSTANCE_ADDRESS", address),
+            field("POD_IP", "status.podIP"),
             field("POD_NAME", "metadata.name"),
             field("POD_NAMESPACE", "metadata.namespace"),
         ],
-        "ports": [{"name": "http", "containerPort": 9102}],
+        "ports": [{"name": "http", "containerPort": 9102}, {"name": "streams", "containerPort": 9103}],
         "livenessProbe": {"httpGet": {"path": "/healthz", "port": "http"}, "periodSeconds": 20, "failureThreshold": 6},
         "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
         "securityContext": {

@@ -35,6 +35,8 @@ pub struct Settings {
     pub agent_node_service_account: String,
     /// ServiceAccount of agents in instance pods.
     pub agent_pod_service_account: String,
+    /// User name of the gateway's ServiceAccount, which agents serve.
+    pub gateway: String,
     /// How long stopped tasks stay readable; ECS promises an hour.
     pub stopped_tasks_kept: Duration,
 }

@@ -12,6 +12,7 @@ pub mod fake;
 pub mod model;
 mod network;
 mod reference;
+pub mod streams;
 mod view;
 mod volume;
 

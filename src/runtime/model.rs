@@ -4,6 +4,7 @@
 //! around it. It remembers every deed, so that tests can ask what really happened rather than what was reported.
 
 mod images;
+mod look;
 mod networks;
 mod program;
 mod starting;
@@ -146,22 +147,6 @@ impl ModelEngine {
     /// Takes the hints that have come up.
     pub fn take_hints(&mut self) -> Vec<Hint> {
         std::mem::take(&mut self.hints)
-    }
-
-    /// All that really happened, in order, by name of container.
-    #[must_use]
-    pub fn deeds(&self) -> &[(String, Deed)] {
-        &self.deeds
-    }
-
-    /// Containers that run, by name.
-    #[must_use]
-    pub fn live(&self) -> BTreeSet<String> {
-        let live = self
-            .containers
-            .iter()
-            .filter(|(_, container)| container.view.state.is_live());
-        live.map(|(name, _)| name.clone()).collect()
     }
 
     /// See [`super::Engine::list`].

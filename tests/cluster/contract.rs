@@ -11,6 +11,9 @@ async fn the_real_engine_keeps_what_the_agent_relies_on() {
     beside_others("contract", async |scene| {
         let docker = Docker::at(scene.engine("node-1").socket());
         contract::suite(&docker, WORKLOAD).await.unwrap();
+        contract::streams::suite(&docker, &docker, WORKLOAD)
+            .await
+            .unwrap();
     })
     .await;
 }

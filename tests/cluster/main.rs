@@ -19,6 +19,7 @@ mod control_plane;
 mod deployments;
 mod failures;
 mod fields;
+mod gateway;
 mod harness;
 mod idle;
 mod images;

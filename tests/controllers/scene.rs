@@ -320,6 +320,7 @@ fn control(api: &FakeApi, stop: &CancellationToken, running: &mut JoinSet<()>) {
             agent_image_pull_policy: "Never".into(),
             agent_node_service_account: "node".into(),
             agent_pod_service_account: "pod".into(),
+            gateway: "system:serviceaccount:ecs-operator:ecs-operator-gateway".into(),
             stopped_tasks_kept: Duration::from_hours(24),
         },
         Arc::clone(&world),

@@ -46,6 +46,11 @@ capabilities:
   drop: [ALL]
 {{- end }}
 
+{{/* User name of the gateway, which agents serve. */}}
+{{- define "ecs-operator.gateway" -}}
+system:serviceaccount:{{ .Release.Namespace }}:ecs-operator-gateway
+{{- end }}
+
 {{/* User names of the two kinds of agent, as admission sees them. */}}
 {{- define "ecs-operator.nodeAgent" -}}
 system:serviceaccount:{{ .Values.agent.namespace }}:ecs-operator-agent-node

@@ -163,6 +163,7 @@ fn new_task(
                 &scene.cluster,
                 &target.runs.tags,
             ),
+            enable_execute_command: service.spec.enable_execute_command,
             container_instance: Some(placement.instance.as_str().into()),
             extensions: Some(TaskExtensions {
                 service: Some(TaskService {

@@ -92,7 +92,7 @@ pub(super) const TABLE: &[Entry] = &[
     carried_out("tags"),
     carried_out("enableECSManagedTags"),
     carried_out("propagateTags"),
-    refused("enableExecuteCommand", "use docker exec on the instance"),
+    carried_out("enableExecuteCommand"),
     refused("serviceConnectConfiguration.enabled", PUBLISH),
     without_effect("serviceConnectConfiguration.namespace", READ_WITH_CONNECT),
     without_effect("serviceConnectConfiguration.services", READ_WITH_CONNECT),

@@ -57,7 +57,7 @@ pub(super) const TABLE: &[Entry] = &[
         "the task belongs to no service",
     ),
     carried_out("enableECSManagedTags"),
-    refused("enableExecuteCommand", "use docker exec on the instance"),
+    carried_out("enableExecuteCommand"),
     refused(
         "volumeConfigurations",
         "Amazon EBS exists only in AWS: leave it out",

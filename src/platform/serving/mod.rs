@@ -20,7 +20,9 @@ mod accepting;
 pub mod identity;
 pub mod listener;
 pub mod local;
+pub mod relay;
 pub mod shared;
+pub mod websocket;
 
 pub(crate) use accepting::accept;
 pub use identity::Identity;

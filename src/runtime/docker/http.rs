@@ -58,7 +58,7 @@ impl Request {
         }
     }
 
-    fn encode(self) -> Result<http::Request<Full<Bytes>>, Error> {
+    pub(super) fn encode(self) -> Result<http::Request<Full<Bytes>>, Error> {
         let body = self
             .body
             .map(|body| Bytes::from(body.to_string()))
@@ -150,6 +150,14 @@ impl Reply {
     }
 }
 
+/// The body as it arrives.
+pub(super) fn parts(reply: Reply) -> impl Stream<Item = Result<Bytes, Error>> {
+    stream::unfold(reply, |mut reply| async move {
+        let part = poll_fn(|cx| reply.poll_part(cx)).await?;
+        Some((part, reply))
+    })
+}
+
 /// The body as lines of JSON, as they arrive. Lines that are not JSON are left out.
 pub(super) fn lines(reply: Reply) -> impl Stream<Item = Result<Value, Error>> {
     stream::unfold(Some((reply, BytesMut::new())), |open| async move {
@@ -183,7 +191,7 @@ fn drive(connection: &mut Option<BoxFuture<'static, ()>>, cx: &mut Context<'_>) 
     }
 }
 
-fn not_connected(socket: &Path, error: &io::Error) -> Error {
+pub(super) fn not_connected(socket: &Path, error: &io::Error) -> Error {
     let no_socket = error.kind() == io::ErrorKind::NotFound;
     Error::Unreachable {
         message: format!("{}: {error}", socket.display()),
@@ -192,14 +200,14 @@ fn not_connected(socket: &Path, error: &io::Error) -> Error {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "used in map_err")]
-fn broken(error: hyper::Error) -> Error {
+pub(super) fn broken(error: hyper::Error) -> Error {
     Error::Unreachable {
         message: error.to_string(),
         no_socket: false,
     }
 }
 
-fn refusal(status: StatusCode, body: &[u8]) -> Error {
+pub(super) fn refusal(status: StatusCode, body: &[u8]) -> Error {
     let message = serde_json::from_slice::<Value>(body)
         .ok()
         .and_then(|value| value.get("message")?.as_str().map(str::to_owned))

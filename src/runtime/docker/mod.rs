@@ -4,10 +4,13 @@
 //! of call, answers that survive words of newer engines, and a pinned API version. Each call is a connection of its
 //! own (Docker's socket answers a ping in 0.7 ms), so a restarted engine needs no reconnecting.
 
+mod frames;
+mod hijack;
 mod http;
 mod info;
 mod networks;
 mod settings;
+mod streams;
 mod volumes;
 mod wire;
 

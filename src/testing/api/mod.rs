@@ -23,6 +23,7 @@ mod json_patch;
 mod object;
 mod person;
 mod record;
+mod review;
 mod route;
 mod selector;
 mod serve;
@@ -45,6 +46,7 @@ use tokio::sync::watch as signal;
 use tokio::time::Instant;
 
 use faults::Faults;
+use review::Reviews;
 use route::Route;
 use selector::Selector;
 use store::Store;
@@ -72,6 +74,7 @@ struct Shared {
     store: Store,
     faults: Faults,
     seen: Vec<Request>,
+    reviews: Reviews,
 }
 
 impl Default for FakeApi {

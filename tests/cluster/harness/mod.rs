@@ -9,6 +9,7 @@ mod install;
 mod lives;
 mod look;
 pub(crate) mod machine;
+mod person;
 pub(crate) mod processes;
 mod recorder;
 mod restore;
@@ -24,6 +25,7 @@ pub(crate) use fixtures::service;
 pub(crate) use install::RELEASE;
 pub(crate) use lives::Life;
 pub(crate) use look::{Running, address};
+pub(crate) use person::Person;
 pub(crate) use scene::{Scene, beside_all_others, beside_others, on_the_cluster};
 
 /// Long enough for what takes a moment, on a busy machine.

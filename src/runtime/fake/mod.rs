@@ -1,17 +1,21 @@
 //! An engine for tests: a [`ModelEngine`] behind the [`Engine`] trait, with faults on order.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+mod streams;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt, TryStreamExt, future, stream};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use super::model::ModelEngine;
+use super::streams::Source;
 use super::{
     Answer, Archive, ContainerSpec, ContainerSummary, ContainerView, Created, Engine, EngineInfo,
     Error, Hint, Image, Labels, NetworkSpec, PullProgress, VolumeSpec, VolumeView,
 };
+use streams::Flows;
 
 /// Hints that wait for a slow listener; more are lost, as Docker loses them.
 const HINTS: usize = 256;
@@ -55,13 +59,16 @@ pub enum Fault {
 }
 
 /// Tells the time to the model.
-type Now = Box<dyn Fn() -> jiff::Timestamp + Send + Sync>;
+type Now = Arc<dyn Fn() -> jiff::Timestamp + Send + Sync>;
 
-/// A scriptable engine in memory.
+/// A scriptable engine in memory. Clones are the same engine.
+#[derive(Clone)]
 pub struct Fake {
     now: Now,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
     hints: broadcast::Sender<Hint>,
+    /// Moves whenever a reader of logs should look again.
+    changed: watch::Sender<u64>,
 }
 
 #[derive(Debug)]
@@ -72,6 +79,7 @@ struct State {
     deaf: bool,
     faults: Vec<(Call, Fault)>,
     calls: Vec<Call>,
+    flows: Flows,
 }
 
 impl Fake {
@@ -104,11 +112,13 @@ impl Fake {
             deaf: false,
             faults: Vec::new(),
             calls: Vec::new(),
+            flows: Flows::default(),
         };
         Self {
-            now: Box::new(now),
-            state: Mutex::new(state),
+            now: Arc::new(now),
+            state: Arc::new(Mutex::new(state)),
             hints: broadcast::channel(HINTS).0,
+            changed: watch::channel(0).0,
         }
     }
 
@@ -118,6 +128,8 @@ impl Fake {
         let mut state = self.lock();
         let result = change(&mut state.model, now);
         self.announce(&mut state);
+        drop(state);
+        self.changed.send_modify(|count| *count += 1);
         result
     }
 
@@ -152,6 +164,16 @@ impl Fake {
             if !state.deaf && self.hints.send(hint).is_err() {
                 return;
             }
+        }
+    }
+
+    /// A main process that is the workload's `echo` without input says `ready` and ends.
+    fn echo(&self, name: &str) {
+        let command = self.with(|model, _| model.command(name));
+        if command.first().is_some_and(|first| first == "echo") {
+            self.write(name, Source::Stderr, "ready\n");
+            let code = streams::ends_with(&command);
+            self.with(|model, now| model.end(name, code, now));
         }
     }
 
@@ -217,8 +239,13 @@ impl Engine for Fake {
     }
 
     fn start<'a>(&'a self, name: &'a str) -> Answer<'a, ()> {
-        self.call(Call::Start, |model, now| model.start(name, now))
-            .boxed()
+        async move {
+            self.call(Call::Start, |model, now| model.start(name, now))
+                .await?;
+            self.echo(name);
+            Ok(())
+        }
+        .boxed()
     }
 
     fn stop<'a>(&'a self, name: &'a str, grace: Duration) -> Answer<'a, ()> {
@@ -336,5 +363,8 @@ mod tests {
             },
         );
         contract::suite(&fake, "workload").await.unwrap();
+        contract::streams::suite(&fake, &fake, "workload")
+            .await
+            .unwrap();
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! The image must run for ever and obey the stop signal.
 
+pub mod streams;
 mod volumes;
 
 use std::time::Duration;
@@ -170,7 +171,7 @@ async fn hints(engine: &dyn Engine, spec: &ContainerSpec, labels: &Labels) -> Re
     }
 }
 
-async fn clear(engine: &dyn Engine, name: &str) -> Result<(), Broken> {
+pub(super) async fn clear(engine: &dyn Engine, name: &str) -> Result<(), Broken> {
     match engine.kill(name).await {
         Ok(()) | Err(Error::NotFound { .. }) => {}
         Err(source) => {
@@ -210,7 +211,7 @@ async fn absent(engine: &dyn Engine, name: &str) -> Result<(), Broken> {
     })
 }
 
-fn ensure(kept: bool, otherwise: impl FnOnce() -> String) -> Result<(), Broken> {
+pub(super) fn ensure(kept: bool, otherwise: impl FnOnce() -> String) -> Result<(), Broken> {
     if kept {
         Ok(())
     } else {
