@@ -167,7 +167,17 @@ pub async fn run(args: AgentArguments) -> anyhow::Result<()> {
         }
     };
     let agent = async {
-        let ended = agent::run(settings, client, engine, metrics, clock, stop.clone()).await;
+        let streams = agent::streams_at(&args.docker_socket);
+        let ended = agent::run(
+            settings,
+            client,
+            engine,
+            streams,
+            metrics,
+            clock,
+            stop.clone(),
+        )
+        .await;
         // Whatever ended it, the process ends with it.
         stop.cancel();
         ended

@@ -46,7 +46,8 @@ pub trait Streams: Send + Sync {
     /// Unpacks a tar archive in a folder of the container, which must be there.
     fn unpack<'a>(&'a self, container: &'a str, folder: &'a str, archive: Data) -> Answer<'a, ()>;
 
-    /// The container's figures now, in Docker's own shape, which is what ECS's `stats` endpoint shows.
+    /// The figures of a container that runs, as ECS's `stats` endpoint shows them: in Docker's own shape, and with
+    /// `network_rate_stats`. It takes the engine a second or two.
     fn stats<'a>(&'a self, container: &'a str) -> Answer<'a, Value>;
 
     /// Where the ports of a container that runs are.

@@ -75,6 +75,31 @@ async fn a_container_learns_of_its_own_task_and_of_no_other() {
 }
 
 #[tokio::test]
+async fn a_container_sees_what_it_and_its_task_use_and_nothing_of_another() {
+    let scene = Scene::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let _agent = scene.answering_agent("agent-a", folder.path());
+    scene.run_task("one").await;
+    scene.run_task("two").await;
+    let one = container_of(&scene, "one").await;
+    let two = container_of(&scene, "two").await;
+    let (here, there) = (one.address.unwrap(), two.address.unwrap());
+    let id = one.metadata_id.unwrap();
+
+    let (status, own) = ask(folder.path(), &here, &format!("GET /v4/{id}/stats"), "").await;
+    assert_eq!(status, 200);
+    assert_eq!(own["name"], format!("/{}", one.name));
+    assert!(own["network_rate_stats"]["rx_bytes_per_sec"].is_number());
+    let request = format!("GET /v4/{id}/task/stats");
+    let (status, all) = ask(folder.path(), &here, &request, "").await;
+    assert_eq!((status, all), (200, json!({one.id.as_str(): own})));
+    let (_, same) = ask(folder.path(), &here, "GET /v2/stats", "").await;
+    assert_eq!(same[&one.id], own);
+    let stranger = ask(folder.path(), &there, &request, "").await;
+    assert_eq!(stranger.0, 400);
+}
+
+#[tokio::test]
 async fn a_task_protects_itself_and_the_answer_comes_when_the_api_knows() {
     let scene = Scene::start().await;
     let folder = tempfile::tempdir().unwrap();

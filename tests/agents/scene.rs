@@ -16,6 +16,7 @@ use ecs_operator::platform::clock::Clock;
 use ecs_operator::runtime::Engine;
 use ecs_operator::runtime::fake::Fake;
 use ecs_operator::runtime::model::{Deed, ModelEngine, Program};
+use ecs_operator::runtime::streams::Streams;
 use ecs_operator::testing::api::FakeApi;
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
@@ -133,6 +134,7 @@ impl Scene {
             settings,
             self.api.client_of(pod),
             engine,
+            Arc::clone(&self.engine) as Arc<dyn Streams>,
             Metrics::register(&mut Registry::default()),
             Clock::starting_at(self.api.now()),
             stop.clone(),

@@ -84,6 +84,8 @@ async fn people_reach_into_tasks_as_far_as_their_roles_let_them() {
         let stats: Value = serde_json::from_str(stats.split_once('\n').unwrap().1).unwrap();
         let memory = stats["app"]["memory_stats"]["usage"].as_u64();
         assert!(memory > Some(0), "{stats}");
+        let received = &stats["app"]["network_rate_stats"]["rx_bytes_per_sec"];
+        assert!(received.is_number(), "{stats}");
     })
     .await;
 }

@@ -11,7 +11,7 @@ use super::entry::Entry;
 use crate::agent::metadata::ADDRESS;
 use crate::agent::metadata::document::{self, Subject};
 use crate::agent::metadata::route::{ContainerKey, Question};
-use crate::agent::metadata::server::{Ask, Change, Reply};
+use crate::agent::metadata::server::{Answer, Ask, Change, Reply};
 use crate::agent::task::Task;
 use crate::domain::definition::NetworkMode;
 use crate::domain::task::{PROTECTION_DEFAULT, PROTECTION_MINUTES, TaskState};
@@ -20,7 +20,7 @@ use crate::domain::task::{PROTECTION_DEFAULT, PROTECTION_MINUTES, TaskState};
 #[derive(Debug)]
 pub(super) struct Protecting {
     until: Option<Timestamp>,
-    reply: oneshot::Sender<Reply>,
+    reply: oneshot::Sender<Answer>,
 }
 
 impl Driver {
@@ -48,7 +48,19 @@ impl Driver {
             Question::Container(version) => document::container(subject, &container, version),
             Question::Task(version) => Some(document::task(subject, version)),
             Question::TaskWithTags(version) => Some(document::task_with_tags(subject, version)),
-            Question::Statistics | Question::TaskStatistics => None,
+            Question::Statistics => {
+                let name = running(task, &container);
+                let unknown = || Reply::unknown().into();
+                return answer(reply, name.map_or_else(unknown, Answer::Figures));
+            }
+            Question::TaskStatistics => {
+                let own = task.wanted().definition.own_containers();
+                let figures = own.filter_map(|it| {
+                    let view = task.known(&it.name)?.view()?;
+                    Some((view.id.clone(), running(task, &it.name)))
+                });
+                return answer(reply, Answer::AllFigures(figures.collect()));
+            }
             Question::Protection => {
                 let until = object.protected_until().filter(|until| *until > now);
                 Some(document::protection(task, until))
@@ -83,6 +95,12 @@ impl Entry {
             }
         }
     }
+}
+
+/// The name in the engine of a container, while it runs.
+fn running(task: &Task, container: &str) -> Option<String> {
+    let view = task.known(container)?.view()?;
+    view.state.is_live().then(|| view.name.clone())
 }
 
 /// Until when a task is to be protected by `change`.
@@ -153,8 +171,8 @@ fn caller(entry: &Entry, key: &ContainerKey, origin: IpAddr) -> Option<String> {
 }
 
 /// Whoever asked may have gone away.
-fn answer(to: oneshot::Sender<Reply>, reply: Reply) {
-    if to.send(reply).is_err() {
+fn answer(to: oneshot::Sender<Answer>, said: impl Into<Answer>) {
+    if to.send(said.into()).is_err() {
         tracing::debug!("nobody waits for the answer any more");
     }
 }

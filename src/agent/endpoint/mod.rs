@@ -225,7 +225,12 @@ async fn stats(
     });
     let mut all = Map::new();
     for (container, stats) in future::join_all(each).await {
-        all.insert(container, stats?);
+        match stats {
+            Ok(stats) => all.insert(container, stats),
+            // It has ended since the look.
+            Err(Error::NotFound { .. } | Error::Conflict { .. }) => None,
+            Err(error) => return Err(error.into()),
+        };
     }
     Ok(Json(Value::Object(all)))
 }

@@ -30,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::platform::clock::Clock;
+use crate::runtime::streams::Streams;
 use crate::runtime::{Engine, METADATA_VARIABLE};
 use keeper::Relay;
 use server::Ask;
@@ -60,6 +61,7 @@ pub async fn run(
     place: Option<Place>,
     relay: Relay,
     engine: Arc<dyn Engine>,
+    streams: Arc<dyn Streams>,
     driver: mpsc::Sender<Ask>,
     clock: Clock,
     shutdown: &CancellationToken,
@@ -67,7 +69,7 @@ pub async fn run(
     let Some(place) = place else {
         return shutdown.cancelled().await;
     };
-    let served = serve(&place, driver, clock, shutdown);
+    let served = serve(&place, driver, streams, clock, shutdown);
     let kept = keeper::keep(engine, relay, &place);
     tokio::select! {
         () = served => {}
@@ -79,12 +81,20 @@ pub async fn run(
 async fn serve(
     place: &Place,
     driver: mpsc::Sender<Ask>,
+    streams: Arc<dyn Streams>,
     clock: Clock,
     shutdown: &CancellationToken,
 ) {
     let socket = place.folder.join(SOCKET);
     while !shutdown.is_cancelled() {
-        let served = server::serve(&socket, driver.clone(), clock, shutdown.clone()).await;
+        let served = server::serve(
+            &socket,
+            driver.clone(),
+            Arc::clone(&streams),
+            clock,
+            shutdown.clone(),
+        )
+        .await;
         if let Err(error) = served {
             warn!(%error, socket = %socket.display(), "tasks cannot ask for their metadata");
             tokio::time::sleep(PAUSE).await;

@@ -1,5 +1,6 @@
 //! The requests of tasks: read, held to the limit, and put to the driver, whose answer is sent.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,11 +10,12 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Extension, Request, State};
 use axum::response::{IntoResponse, Response};
+use futures::future;
 use http::{StatusCode, header};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::net::UnixListener;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
@@ -21,11 +23,14 @@ use super::limit::Limit;
 use super::route::{self, ContainerKey, Question, Route};
 use crate::platform::clock::Clock;
 use crate::platform::serving::local::{self, Origin};
+use crate::runtime::streams::Streams;
 
 /// The largest body: protection takes some fifty bytes.
 const LARGEST_BODY: usize = 4096;
 /// For an answer of the driver. A change is written to the API first.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Requests for figures at once: the engine looks at each container for a second or two.
+const FIGURES: usize = 16;
 
 /// A question for the driver.
 #[derive(Debug)]
@@ -37,10 +42,27 @@ pub struct Ask {
     /// The change that is asked for, where one is.
     pub change: Option<Change>,
     /// Where the answer goes.
-    pub reply: oneshot::Sender<Reply>,
+    pub reply: oneshot::Sender<Answer>,
 }
 
-/// The driver's answer.
+/// What the driver knows.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// All of it.
+    Reply(Reply),
+    /// Which container's figures to ask the engine for, by its name there.
+    Figures(String),
+    /// Which containers' figures, by Docker's id; those without a name do not run.
+    AllFigures(BTreeMap<String, Option<String>>),
+}
+
+impl From<Reply> for Answer {
+    fn from(reply: Reply) -> Self {
+        Self::Reply(reply)
+    }
+}
+
+/// An answer as it is sent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reply {
     /// HTTP status.
@@ -82,6 +104,8 @@ pub struct Change {
 #[derive(Clone)]
 struct Server {
     driver: mpsc::Sender<Ask>,
+    streams: Arc<dyn Streams>,
+    figures: Arc<Semaphore>,
     limit: Arc<Mutex<Limit>>,
     clock: Clock,
 }
@@ -93,6 +117,7 @@ struct Server {
 pub async fn serve(
     path: &Path,
     driver: mpsc::Sender<Ask>,
+    streams: Arc<dyn Streams>,
     clock: Clock,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
@@ -106,6 +131,8 @@ pub async fn serve(
     let listener = UnixListener::bind(path)?;
     let server = Server {
         driver,
+        streams,
+        figures: Arc::new(Semaphore::new(FIGURES)),
         limit: Arc::default(),
         clock,
     };
@@ -151,15 +178,45 @@ async fn answer(
         debug!(%error, "the driver takes no question");
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
-    match tokio::time::timeout(PATIENCE, answered).await {
-        Ok(Ok(Reply { status, body })) => {
+    let reply = async {
+        Some(match answered.await.ok()? {
+            Answer::Reply(reply) => reply,
+            Answer::Figures(name) => {
+                let _turn = server.figures.acquire().await.ok()?;
+                figures(&*server.streams, Some(&name))
+                    .await
+                    .map_or_else(Reply::unknown, Reply::found)
+            }
+            Answer::AllFigures(containers) => {
+                let _turn = server.figures.acquire().await.ok()?;
+                let each = containers.iter().map(async |(id, name)| {
+                    let figures = figures(&*server.streams, name.as_deref()).await;
+                    (id.clone(), figures.unwrap_or_default())
+                });
+                Reply::found(Value::Object(Map::from_iter(future::join_all(each).await)))
+            }
+        })
+    };
+    match tokio::time::timeout(PATIENCE, reply).await {
+        Ok(Some(Reply { status, body })) => {
             let headers = [
                 (header::CONTENT_TYPE, "application/json"),
                 (header::CACHE_CONTROL, "no-store"),
             ];
             (status, headers, body.to_string()).into_response()
         }
-        Ok(Err(_)) | Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        Ok(None) | Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    }
+}
+
+/// Nothing for a container that does not run.
+async fn figures(streams: &dyn Streams, name: Option<&str>) -> Option<Value> {
+    match streams.stats(name?).await {
+        Ok(figures) => Some(figures),
+        Err(error) => {
+            debug!(%error, "no figures");
+            None
+        }
     }
 }
 

@@ -111,9 +111,14 @@ async fn running(
     command(streams, name, true).await?;
     files(streams, name).await?;
     let stats = streams.stats(name).await.map_err(call("stats"))?;
-    ensure(stats.get("memory_stats").is_some(), || {
-        format!("stats without memory: {stats}")
-    })?;
+    for figure in [
+        "/memory_stats/usage",
+        "/network_rate_stats/rx_bytes_per_sec",
+    ] {
+        ensure(stats.pointer(figure).is_some(), || {
+            format!("stats without {figure}: {stats}")
+        })?;
+    }
     let place = streams.place(name).await.map_err(call("place"))?;
     ensure(matches!(place, Place::Address(_)), || {
         format!("what runs listens at {place:?}")
@@ -129,6 +134,10 @@ async fn running(
     let ends = streams.exec(name, &echo(false)).await;
     ensure(matches!(ends, Err(Error::Conflict { .. })), || {
         "a command was started in a container that has ended".to_owned()
+    })?;
+    let stats = streams.stats(name).await;
+    ensure(matches!(stats, Err(Error::Conflict { .. })), || {
+        "a container that has ended has figures".to_owned()
     })
 }
 

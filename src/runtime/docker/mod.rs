@@ -10,6 +10,7 @@ mod http;
 mod info;
 mod networks;
 mod settings;
+mod stats;
 mod streams;
 mod volumes;
 mod wire;

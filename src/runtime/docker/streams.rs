@@ -25,6 +25,7 @@ const UNPACK: Duration = Duration::from_hours(1);
 
 /// What an inspection says that streams need.
 struct Facts {
+    runs: bool,
     tty: bool,
     place: Place,
     /// The container whose network it shares.
@@ -166,12 +167,12 @@ impl Streams for Docker {
 
     fn stats<'a>(&'a self, container: &'a str) -> Answer<'a, Value> {
         async move {
-            // Not `one-shot`: only with two looks does Docker fill `precpu_stats`, of which readers make a percentage.
-            let path = self.path(&format!(
-                "/containers/{}/stats?stream=false",
-                encode(container)
-            ));
-            self.json(Request::get(path), BEGIN).await
+            let facts = self.facts(container).await?;
+            if !facts.runs {
+                let message = format!("container {container} does not run");
+                return Err(Error::Conflict { message });
+            }
+            self.figures(container, facts.shares.as_deref()).await
         }
         .boxed()
     }
@@ -242,6 +243,7 @@ fn facts(body: &Value) -> Facts {
         address(body).map_or(Place::Nowhere, Place::Address)
     };
     Facts {
+        runs,
         tty: body.pointer("/Config/Tty").and_then(Value::as_bool) == Some(true),
         place,
         shares: mode.strip_prefix("container:").map(str::to_owned),

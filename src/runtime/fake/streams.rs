@@ -209,8 +209,14 @@ impl Streams for Fake {
 
     fn stats<'a>(&'a self, container: &'a str) -> Answer<'a, Value> {
         async move {
-            self.exists(container)?;
-            Ok(json!({"name": format!("/{container}"), "memory_stats": {}, "cpu_stats": {}}))
+            if !self.exists(container)? {
+                let message = format!("container {container} does not run");
+                return Err(Error::Conflict { message });
+            }
+            Ok(json!({
+                "name": format!("/{container}"), "memory_stats": {"usage": 1 << 20}, "cpu_stats": {},
+                "network_rate_stats": {"rx_bytes_per_sec": 0.0, "tx_bytes_per_sec": 0.0},
+            }))
         }
         .boxed()
     }
