@@ -16,6 +16,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("controllers", &["api", "domain", "platform"]),
         ("agent", &["api", "domain", "runtime", "platform"]),
         ("gateway", &["api", "domain", "platform"]),
+        ("broker", &["api", "domain", "platform"]),
         (
             "cli",
             &[
@@ -25,6 +26,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
                 "controllers",
                 "agent",
                 "gateway",
+                "broker",
                 "runtime",
             ],
         ),
@@ -36,6 +38,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
                 "platform",
                 "controllers",
                 "agent",
+                "broker",
                 "runtime",
             ],
         ),

@@ -41,7 +41,6 @@ const REFUSED: &[(&str, &[&str])] = &[
     (
         "fargate-with-secrets",
         &[
-            "containerDefinitions[billing].secrets: is not supported yet: have the application read its secrets when it starts; never write a secret into environment",
             "taskRoleArn: is not supported yet: containers get no AWS credentials here; leave it out and give the application its credentials in another way",
         ],
     ),

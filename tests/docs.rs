@@ -27,6 +27,18 @@ const MARK: &str = "<!-- generated below -->\n";
 /// Fields that show only in what becomes of a task, each with the test that looks at it.
 const ELSEWHERE: &[(&str, &str)] = &[
     (
+        "extensions",
+        "credentials_that_cannot_be_read_are_told_and_those_of_other_registries_passed_over",
+    ),
+    (
+        "containerDefinitions[].secrets",
+        "a_secret_is_a_variable_of_the_container_and_stands_nowhere_else",
+    ),
+    (
+        "containerDefinitions[].repositoryCredentials",
+        "a_private_image_comes_with_the_credentials_that_the_definition_names_and_not_without",
+    ),
+    (
         "placementConstraints",
         "constraints_and_strategies_decide_where_tasks_run",
     ),

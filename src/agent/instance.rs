@@ -59,6 +59,8 @@ pub struct Identity {
     pub privileged: bool,
     /// Where its streams are served, if they are.
     pub endpoint: Option<AgentEndpoint>,
+    /// It knows a broker.
+    pub has_broker: bool,
 }
 
 /// What the engine offers to tasks under this size.
@@ -113,12 +115,12 @@ pub fn report(
             let Capacity { cpu, memory, pids } = capacity(info, &identity.size);
             InstanceResources { cpu, memory, pids }
         }),
-        attributes: info.map_or_else(Map::default, |info| attributes(info, identity.privileged)),
+        attributes: info.map_or_else(Map::default, |info| attributes(info, identity)),
     }
 }
 
 /// Attributes as Amazon's own agent registers them, limited to what this one carries out.
-fn attributes(info: &EngineInfo, privileged: bool) -> Map<Str<128>, 128> {
+fn attributes(info: &EngineInfo, identity: &Identity) -> Map<Str<128>, 128> {
     let architecture = match info.architecture.as_str() {
         "aarch64" => "arm64",
         other => other,
@@ -148,7 +150,12 @@ fn attributes(info: &EngineInfo, privileged: bool) -> Map<Str<128>, 128> {
     able("ecs.capability.task-eni".into());
     able("ecs.capability.pid-ipc-namespace-sharing".into());
     able("ecs.capability.network.container-port-range".into());
-    if privileged {
+    if identity.has_broker {
+        able("ecs.capability.secrets.asm.environment-variables".into());
+        able("ecs.capability.secrets.ssm.environment-variables".into());
+        able("ecs.capability.private-registry-authentication.secretsmanager".into());
+    }
+    if identity.privileged {
         able("com.amazonaws.ecs.capability.privileged-container".into());
     }
     for module in ["apparmor", "selinux"] {

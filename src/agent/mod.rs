@@ -4,14 +4,17 @@
 //! [`lease`] say how the instance is. The agent keeps nothing on disk: what it must not forget stands in the names
 //! and labels of containers and in the tasks' statuses, so that it can be killed at any moment.
 
+pub mod broker;
 pub mod driver;
 pub mod endpoint;
 pub mod engine;
+pub mod images;
 pub mod instance;
 pub mod lease;
 pub mod metadata;
 pub mod metrics;
 pub mod pause;
+pub mod progress;
 pub mod status;
 pub mod step;
 pub mod task;

@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::step::{
-    self, Containers, Keep, Known, Order, Outcome, Seen, TaskReport, VolumeOrder, VolumeOutcome,
-    Volumes,
+    self, Call, Containers, Keep, Known, Order, Outcome, Seen, TaskReport, VolumeOrder,
+    VolumeOutcome, Volumes,
 };
 use super::wanted::Wanted;
+use crate::domain::supply::Supply;
 use crate::domain::task::{Stop, TaskState};
 use crate::runtime::{ContainerSummary, ContainerView, Hint, VolumeView};
 
@@ -194,6 +195,19 @@ impl Task {
         if let Some(known) = self.containers.get_mut(container) {
             known.done(container, outcome, &self.wanted, change, now);
         }
+    }
+
+    /// Says how far the pull is that a container waits for, if it still does.
+    pub fn pulling(&mut self, container: &str, text: String) -> bool {
+        let known = self.containers.get_mut(container);
+        let pulls = known.filter(|known| known.doing == Some(Call::Pull));
+        pulls.map(|known| known.pulling(text)).is_some()
+    }
+
+    /// What the broker gave for a container that is not created yet.
+    #[must_use]
+    pub fn supply(&self, container: &str) -> Option<&Supply> {
+        self.containers.get(container)?.supply.as_ref()
     }
 
     /// Name of a container in the engine.

@@ -16,6 +16,12 @@ use serde::{Deserialize, Serialize};
 
 use super::bounded::{List, Map, Str};
 
+mod images;
+mod secrets;
+
+pub use images::{ImageCleanup, ImagePullBehavior};
+pub use secrets::SecretMapping;
+
 /// A group of container instances, and who may use it.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
@@ -82,6 +88,12 @@ pub struct EcsClusterSpec {
     /// When an agent pulls images (`ECS_IMAGE_PULL_BEHAVIOR`).
     #[serde(default)]
     pub image_pull_behavior: ImagePullBehavior,
+    /// When images that no container uses are removed from the instances.
+    #[serde(default)]
+    pub image_cleanup: ImageCleanup,
+    /// Which Secrets stand for those of AWS that tasks name; the first line that fits counts.
+    #[serde(default, skip_serializing_if = "List::is_empty")]
+    pub secret_mappings: List<SecretMapping, 256>,
 }
 
 /// The node agents of a cluster.
@@ -164,21 +176,6 @@ pub enum DrainingProtectedTasks {
     Replace,
     /// They stay until their protection ends.
     Wait,
-}
-
-/// When images are pulled.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum ImagePullBehavior {
-    /// Pull; if that fails, use the image that the engine has.
-    #[default]
-    Default,
-    /// Pull; if that fails, the task fails.
-    Always,
-    /// Pull unless the engine has the image because an earlier task pulled it.
-    Once,
-    /// Pull only if the engine does not have the image.
-    PreferCached,
 }
 
 /// What is known of a cluster.

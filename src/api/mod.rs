@@ -14,6 +14,7 @@ pub mod reading;
 pub mod service;
 pub mod shapes;
 pub mod streams;
+pub mod supply;
 pub mod tags;
 pub mod task;
 pub mod task_definition;

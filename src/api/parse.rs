@@ -5,12 +5,14 @@ mod namespaces;
 mod order;
 mod placement;
 mod ports;
+mod secrets;
 mod settings;
 mod volumes;
 
 use std::time::Duration;
 
 pub use placement::{service_placement, task_placement, too_many_constraints};
+pub use secrets::{image_pull_secrets, secrets};
 
 use super::bounded::{List, Str};
 use super::task_definition::TaskDefinitionSpec;
@@ -75,6 +77,7 @@ pub fn task_definition(
         architecture: architecture(spec),
         containers: spec.container_definitions.iter().map(container).collect(),
         volumes: volumes::volumes(spec, &mut problems),
+        image_pull_secrets: image_pull_secrets(spec),
         placement_constraints,
     };
     problems.extend(rules::problems(&definition));
@@ -228,6 +231,11 @@ fn container(spec: &shapes::ContainerDefinition) -> Container {
         log: logs::log(spec),
         mount_points: volumes::mount_points(spec),
         volumes_from: volumes::volumes_from(spec),
+        secrets: secrets(spec),
+        repository_credentials: spec
+            .repository_credentials
+            .as_ref()
+            .map(|credentials| credentials.credentials_parameter.to_string()),
     }
 }
 

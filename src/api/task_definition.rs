@@ -139,6 +139,9 @@ pub struct TaskDefinitionSpec {
     /// When its deletion was asked for in AWS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete_requested_at: Option<Described>,
+    /// What goes beyond ECS's `RegisterTaskDefinition`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extensions: Option<TaskDefinitionExtensions>,
 }
 
 impl TaskDefinitionSpec {
@@ -158,6 +161,16 @@ impl TaskDefinitionSpec {
             ..self.clone()
         }
     }
+}
+
+/// What goes beyond ECS's `RegisterTaskDefinition`.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskDefinitionExtensions {
+    /// Secrets of the namespace, of type `kubernetes.io/dockerconfigjson`, with credentials of registries. For containers
+    /// without `repositoryCredentials`; the first that has credentials for the image's registry counts.
+    #[serde(default, skip_serializing_if = "List::is_empty")]
+    pub image_pull_secrets: List<Str<253>, 16>,
 }
 
 /// What has become of a TaskDefinition.

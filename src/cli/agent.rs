@@ -7,6 +7,8 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use futures::TryFutureExt;
+use http::Uri;
+use jiff::SignedDuration;
 use kube::{Client, Config};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
@@ -14,8 +16,10 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
+use crate::agent::broker::{self, Broker};
 use crate::agent::driver;
 use crate::agent::endpoint;
+use crate::agent::images;
 use crate::agent::instance::{Identity, Size};
 use crate::agent::lease::Heartbeat;
 use crate::agent::metadata::{FOLDER, Place};
@@ -29,7 +33,7 @@ use crate::api::container_instance::AgentEndpoint;
 use crate::api::names;
 use crate::domain::security::Profile;
 use crate::platform::clock::Clock;
-use crate::platform::{client, http, serving, shutdown};
+use crate::platform::{client, http as served_http, serving, shutdown};
 use crate::runtime::Engine;
 
 /// Settings of an agent; the chart sets most of them from the downward API.
@@ -72,6 +76,10 @@ pub struct AgentArguments {
     /// When images are pulled.
     #[arg(long, env = "IMAGE_PULL_BEHAVIOR", value_enum, default_value_t = Pull::Default)]
     image_pull_behavior: Pull,
+    #[command(flatten)]
+    images: ImageArguments,
+    #[command(flatten)]
+    broker: BrokerArguments,
     /// What tasks may ask of the engine.
     #[arg(long, env = "SECURITY_PROFILE", value_enum, default_value_t = Security::Baseline)]
     security_profile: Security,
@@ -99,6 +107,60 @@ pub struct AgentArguments {
     /// Address of /healthz, /readyz and /metrics; nothing is served when empty.
     #[arg(long, env = "HEALTH_ADDRESS", default_value = "0.0.0.0:9102")]
     health_address: String,
+}
+
+/// Whom the agent asks for secrets and credentials.
+#[derive(Debug, Clone, Args)]
+struct BrokerArguments {
+    /// URL of the broker; without one no task with secrets comes here.
+    #[arg(long)]
+    broker_url: Option<Uri>,
+    /// Folder with `token`, this agent's token for the broker, and `ca.crt`, the broker's authority.
+    #[arg(long, default_value = "/run/ecs-broker")]
+    broker_directory: PathBuf,
+}
+
+impl BrokerArguments {
+    fn place(&self) -> Option<broker::Place> {
+        let url = self.broker_url.clone()?;
+        Some(broker::Place {
+            url,
+            token: self.broker_directory.join("token"),
+            authority: self.broker_directory.join("ca.crt"),
+        })
+    }
+}
+
+/// When unused images are removed.
+#[derive(Debug, Clone, Args)]
+struct ImageArguments {
+    /// Removes no images.
+    #[arg(long)]
+    keep_images: bool,
+    /// Minutes between two looks for unused images.
+    #[arg(long, default_value_t = 30)]
+    image_cleanup_minutes: u32,
+    /// Minutes that an image stays after its last use.
+    #[arg(long, default_value_t = 60)]
+    image_age_minutes: u32,
+    /// Most images that one look removes.
+    #[arg(long, default_value_t = 5)]
+    images_per_cleanup: u32,
+    /// Removes images that no task has run as well.
+    #[arg(long)]
+    clean_untracked_images: bool,
+}
+
+impl ImageArguments {
+    fn rules(&self) -> Option<images::Rules> {
+        let minutes = |minutes: u32| SignedDuration::from_mins(minutes.into());
+        (!self.keep_images).then(|| images::Rules {
+            interval: minutes(self.image_cleanup_minutes),
+            minimum_age: minutes(self.image_age_minutes),
+            per_cycle: usize::try_from(self.images_per_cleanup).unwrap_or(usize::MAX),
+            untracked: self.clean_untracked_images,
+        })
+    }
 }
 
 /// [`ImagePullBehavior`] on the command line.
@@ -145,13 +207,13 @@ pub async fn run(args: AgentArguments) -> anyhow::Result<()> {
     info!(instance = %args.instance_name, socket = %args.docker_socket.display(), version = env!("CARGO_PKG_VERSION"), "agent starts");
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
-    let readiness = http::Readiness::default();
+    let readiness = served_http::Readiness::default();
     // An agent without an engine is ready: it says what is missing, and a rollout must not wait for it.
     readiness.set(true);
     let stop = CancellationToken::new();
     let served = async {
         if let Some(address) = health {
-            return http::serve(address, readiness, registry, stop.clone()).await;
+            return served_http::serve(address, readiness, registry, stop.clone()).await;
         }
         stop.cancelled().await;
         Ok(())
@@ -269,6 +331,7 @@ fn settings(args: &AgentArguments, pause: PauseImage) -> Settings {
             size: size.clone(),
             privileged: profile == Profile::Privileged,
             endpoint: None,
+            has_broker: args.broker.broker_url.is_some(),
         },
         driver: driver::Settings {
             rules: Rules {
@@ -291,6 +354,8 @@ fn settings(args: &AgentArguments, pause: PauseImage) -> Settings {
             address: args.address.clone(),
             size,
             stopped_tasks_kept: args.stopped_tasks_kept,
+            broker: args.broker.place().map(Broker::at),
+            image_cleanup: args.images.rules(),
         },
         socket: args.docker_socket.display().to_string(),
         metadata: metadata_place(args),

@@ -35,6 +35,9 @@ pub struct ControllerArguments {
     /// When the agents' image is pulled.
     #[arg(long, env = "AGENT_IMAGE_PULL_POLICY", default_value = "IfNotPresent")]
     agent_image_pull_policy: String,
+    /// URL at which agents find the broker; without one tasks get no secrets.
+    #[arg(long)]
+    broker_url: Option<String>,
     /// ServiceAccount of agents on nodes.
     #[arg(long, default_value = "ecs-operator-agent-node")]
     agent_node_service_account: String,
@@ -150,6 +153,7 @@ fn settings(arguments: &ControllerArguments) -> Settings {
         agent_namespace: arguments.agent_namespace.clone(),
         agent_image: arguments.agent_image.clone(),
         agent_image_pull_policy: arguments.agent_image_pull_policy.clone(),
+        broker_url: arguments.broker_url.clone(),
         agent_node_service_account: arguments.agent_node_service_account.clone(),
         agent_pod_service_account: arguments.agent_pod_service_account.clone(),
         gateway: arguments.gateway.clone(),

@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 pub mod agent;
+pub mod broker;
 pub mod check;
 pub mod controller;
 pub mod crds;
@@ -50,6 +51,8 @@ enum Command {
     Agent(agent::AgentArguments),
     /// Serves logs, exec, attach, port-forward and stats of tasks to whoever may have them.
     Gateway(gateway::GatewayArguments),
+    /// Gives agents the secrets and registry credentials that their tasks name.
+    Broker(broker::BrokerArguments),
     /// Says why a service or task is as it is, and what the scheduler does next.
     #[command(after_help = explain::EXAMPLE)]
     Explain(explain::ExplainArguments),
@@ -95,6 +98,7 @@ pub fn run() -> anyhow::Result<()> {
         Command::Controller(arguments) => controller::run(arguments),
         Command::Agent(arguments) => agent::run(arguments),
         Command::Gateway(arguments) => gateway::run(arguments),
+        Command::Broker(arguments) => broker::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),

@@ -37,6 +37,8 @@ pub struct Settings {
     pub agent_pod_service_account: String,
     /// User name of the gateway's ServiceAccount, which agents serve.
     pub gateway: String,
+    /// Where agents find the broker; without one they publish that they have none.
+    pub broker_url: Option<String>,
     /// How long stopped tasks stay readable; ECS promises an hour.
     pub stopped_tasks_kept: Duration,
 }

@@ -23,13 +23,16 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
 pub use network::NetworkSpec;
+pub use reference::full_reference;
 pub use view::{
     Activity, ContainerSpec, ContainerState, ContainerSummary, ContainerView, Created, Dns,
-    EngineInfo, Hint, Image, METADATA_VARIABLE, Namespace, Network, Pids, Publish, PublishedPort,
-    PullProgress,
+    EngineInfo, Hint, Image, LocalImage, METADATA_VARIABLE, Namespace, Network, Pids, Publish,
+    PublishedPort, PullProgress,
 };
 
 pub use volume::{Mount, VolumeSpec, VolumeView};
+
+use crate::domain::registry::Credentials;
 
 /// Labels of a container, or those that a container must have.
 pub type Labels = BTreeMap<String, String>;
@@ -72,8 +75,13 @@ pub trait Engine: Send + Sync {
     /// Removes a container that does not run, and its anonymous volumes.
     fn remove<'a>(&'a self, name: &'a str) -> Answer<'a, ()>;
 
-    /// Pulls an image. The stream ends after the last layer, or with an error; silence is an error too.
-    fn pull<'a>(&'a self, image: &'a str) -> BoxStream<'a, Result<PullProgress, Error>>;
+    /// Pulls an image, as whoever the credentials name. The stream ends after the last layer, or with an error; silence
+    /// is an error too.
+    fn pull<'a>(
+        &'a self,
+        image: &'a str,
+        credentials: Option<&'a Credentials>,
+    ) -> BoxStream<'a, Result<PullProgress, Error>>;
 
     /// The image of this name that the engine has, if it has one.
     fn image<'a>(&'a self, image: &'a str) -> Answer<'a, Option<Image>>;
@@ -95,6 +103,12 @@ pub trait Engine: Send + Sync {
 
     /// Takes in an image called `image` out of an archive as `docker save` writes it.
     fn load<'a>(&'a self, image: &'a str, archive: Archive) -> Answer<'a, ()>;
+    /// All images that the engine has, but for layers that only other images use.
+    fn images(&self) -> Answer<'_, Vec<LocalImage>>;
+
+    /// Takes one name from an image, and removes the image with its last. Never by force: the last name of an image that
+    /// a container uses is a conflict.
+    fn remove_image<'a>(&'a self, reference: &'a str) -> Answer<'a, ()>;
 
     /// What happens to containers that carry `labels`, from now on. Hints only: some get lost, so list as well.
     fn events<'a>(&'a self, labels: &'a Labels) -> BoxStream<'a, Result<Hint, Error>>;

@@ -18,10 +18,11 @@ use jiff::{SignedDuration, Timestamp};
 use super::view::{METADATA_VARIABLE, metadata_id};
 use super::{
     Activity, ContainerSpec, ContainerState, ContainerSummary, ContainerView, Created, Error, Hint,
-    Image, Labels, NetworkSpec, VolumeView, reference,
+    Image, Labels, NetworkSpec, VolumeView,
 };
 pub use program::{Deed, Program};
 
+use crate::domain::registry::Credentials;
 use crate::domain::resources::HostPort;
 use crate::domain::task::Health;
 
@@ -30,6 +31,10 @@ use crate::domain::task::Health;
 pub struct ModelEngine {
     local: BTreeMap<String, Image>,
     registry: BTreeMap<String, Image>,
+    /// Whom the registry gives its images; everybody where nobody is named.
+    readers: Option<Credentials>,
+    /// Bytes that are left on its disk, where that matters.
+    disk_is_full: bool,
     programs: BTreeMap<String, Program>,
     containers: BTreeMap<String, Container>,
     volumes: BTreeMap<String, VolumeView>,
@@ -51,40 +56,6 @@ struct Container {
 }
 
 impl ModelEngine {
-    /// Makes `image` pullable, running `program`.
-    #[must_use]
-    pub fn with_registry(mut self, image: &str, program: Program) -> Self {
-        self.push(image, &format!("sha256:of-{image}"), program);
-        self
-    }
-
-    /// Somebody pushes new content under the name of an image; what was there before keeps its digest.
-    pub fn push(&mut self, image: &str, digest: &str, program: Program) {
-        let content = Image {
-            id: format!("id-{digest}"),
-            digest: Some(digest.to_owned()),
-        };
-        let names = [Some(image.to_owned()), reference::pinned(image, digest)];
-        for name in names.into_iter().flatten() {
-            self.registry.insert(name.clone(), content.clone());
-            self.programs.insert(name, program.clone());
-        }
-    }
-
-    /// Makes `image` present, running `program`.
-    #[must_use]
-    pub fn with_image(mut self, image: &str, program: Program) -> Self {
-        self.local.insert(
-            image.to_owned(),
-            Image {
-                id: format!("sha256:{image}"),
-                digest: None,
-            },
-        );
-        self.programs.insert(image.to_owned(), program);
-        self
-    }
-
     /// Lets happen what is due at `now`. Every call does it first.
     pub fn tick(&mut self, now: Timestamp) {
         let due: Vec<(String, Timestamp, i64)> = self
@@ -166,6 +137,7 @@ impl ModelEngine {
                 state: container.view.state,
                 health: container.view.health,
                 created_at: container.created_at,
+                image_id: container.view.image_id.clone().unwrap_or_default(),
             })
             .collect()
     }

@@ -22,6 +22,17 @@ pub(super) fn digest_of<'a>(
         .map(|(_, digest)| digest)
 }
 
+/// One spelling for all that name the same image: as Docker shows it, and with its tag.
+///
+/// Example: `docker.io/library/nginx` gives `nginx:latest`.
+#[must_use]
+pub fn full_reference(image: &str) -> String {
+    let short = familiar(image);
+    let has_tag = short.len() > repository(short).len();
+    let tag = if has_tag { "" } else { ":latest" };
+    format!("{short}{tag}")
+}
+
 /// The reference without tag and digest.
 fn repository(image: &str) -> &str {
     let name = image.split_once('@').map_or(image, |(name, _)| name);
@@ -48,6 +59,20 @@ mod tests {
         assert_eq!(pin("host:5000/web").unwrap(), "host:5000/web@sha256:1");
         assert_eq!(pin("host:5000/web:v1").unwrap(), "host:5000/web@sha256:1");
         assert_eq!(pin("web@sha256:2"), None);
+    }
+
+    #[test]
+    fn one_image_has_one_full_reference() {
+        for same in [
+            "nginx",
+            "nginx:latest",
+            "docker.io/library/nginx",
+            "docker.io/nginx:latest",
+        ] {
+            assert_eq!(full_reference(same), "nginx:latest");
+        }
+        assert_eq!(full_reference("host:5000/web"), "host:5000/web:latest");
+        assert_eq!(full_reference("web@sha256:1"), "web@sha256:1");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::domain::definition::logs::LogConfiguration;
 use crate::domain::definition::settings::{Link, Settings};
 use crate::domain::definition::volumes::VolumesFrom;
 use crate::domain::resources::{PIDS_PER_CONTAINER, Protocol};
+use crate::domain::secret::Secret;
 use crate::domain::task::Health;
 
 /// All that a container is created from. What has no field here cannot reach the engine.
@@ -29,6 +30,8 @@ pub struct ContainerSpec {
     pub labels: Labels,
     /// Variables of the environment.
     pub environment: BTreeMap<String, String>,
+    /// More of them, whose values nobody else may see.
+    pub secrets: Secret<BTreeMap<String, String>>,
     /// Replaces the image's entry point.
     pub entry_point: Option<Vec<String>>,
     /// Replaces the image's command.
@@ -220,6 +223,8 @@ pub struct ContainerSummary {
     pub health: Health,
     /// When it was created.
     pub created_at: Timestamp,
+    /// Id of its image.
+    pub image_id: String,
 }
 
 /// Variable of a container's environment that says where its metadata is.
@@ -346,11 +351,28 @@ pub struct Image {
     pub digest: Option<String>,
 }
 
+/// One line of a list of images.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LocalImage {
+    /// Id.
+    pub id: String,
+    /// Its names with a tag.
+    pub tags: Vec<String>,
+    /// Its names with a digest.
+    pub digests: Vec<String>,
+    /// Bytes on disk, counting layers that other images share.
+    pub size: u64,
+}
+
 /// A sign of life of a pull.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PullProgress {
     /// In the engine's words.
     pub status: String,
+    /// The layer that it is about.
+    pub layer: Option<String>,
+    /// Bytes of that layer that were downloaded, and all that there are.
+    pub downloaded: Option<(u64, u64)>,
 }
 
 /// Something happened to a container: look at it.

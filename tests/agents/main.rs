@@ -7,8 +7,10 @@
     reason = "what cannot be read fails the test"
 )]
 
+mod images;
 mod metadata;
 mod scene;
+mod secrets;
 
 use std::time::Duration;
 

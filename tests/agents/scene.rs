@@ -1,10 +1,13 @@
 //! An instance in memory: an engine, an API server, and as many real agents as a test starts.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ecs_operator::agent::broker::Broker;
 use ecs_operator::agent::driver;
+use ecs_operator::agent::images;
 use ecs_operator::agent::instance::{Identity, Size};
 use ecs_operator::agent::lease::Heartbeat;
 use ecs_operator::agent::metadata::Place;
@@ -13,10 +16,10 @@ use ecs_operator::agent::pause::PauseImage;
 use ecs_operator::agent::wanted::Rules;
 use ecs_operator::agent::{self, Settings};
 use ecs_operator::platform::clock::Clock;
-use ecs_operator::runtime::Engine;
 use ecs_operator::runtime::fake::Fake;
 use ecs_operator::runtime::model::{Deed, ModelEngine, Program};
 use ecs_operator::runtime::streams::Streams;
+use ecs_operator::runtime::{Engine, Labels};
 use ecs_operator::testing::api::FakeApi;
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
@@ -26,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 const OURS: &str = "/apis/ecs-operator.io/v1alpha1";
 const INSTANCE: &str = "node-1";
 const AGENTS: &str = "ecs-operator-agents";
-const IMAGE: &str = "workload:dev";
+pub(crate) const IMAGE: &str = "workload:dev";
 
 pub(crate) struct Scene {
     pub(crate) api: FakeApi,
@@ -78,20 +81,35 @@ impl Scene {
             "metadata": {"name": INSTANCE}, "spec": {"cluster": "default", "nodeName": INSTANCE},
         }))
         .await;
-        api.apply(&json!({
+        let scene = Self { api, engine };
+        scene.define(1, IMAGE).await;
+        scene
+    }
+
+    /// A revision of `web`, of one container `app`.
+    pub(crate) async fn define(&self, revision: i64, image: &str) {
+        self.define_with(revision, json!({"image": image})).await;
+    }
+
+    /// The same, with these fields of the container.
+    pub(crate) async fn define_with(&self, revision: i64, fields: Value) {
+        let mut container = json!({"name": "app", "image": IMAGE, "memory": 64});
+        for (field, value) in fields.as_object().unwrap() {
+            container[field] = value.clone();
+        }
+        let revision = json!({
             "apiVersion": "ecs-operator.io/v1alpha1", "kind": "TaskDefinitionRevision",
-            "metadata": {"name": "web.1", "namespace": "shop"},
-            "spec": {"family": "web", "revision": 1, "definition": {
-                "containerDefinitions": [{"name": "app", "image": IMAGE, "memory": 64}],
+            "metadata": {"name": format!("web.{revision}"), "namespace": "shop"},
+            "spec": {"family": "web", "revision": revision, "definition": {
+                "containerDefinitions": [container],
             }},
-        }))
-        .await;
-        Self { api, engine }
+        });
+        self.api.apply(&revision).await;
     }
 
     /// An agent in a pod of this name.
     pub(crate) fn agent(&self, pod: &str) -> Agent {
-        self.start_agent(pod, None)
+        self.start_agent(pod, None, None)
     }
 
     /// One that answers tasks, in a folder of this machine.
@@ -100,10 +118,15 @@ impl Scene {
             folder: folder.to_owned(),
             on_the_instance: "/var/run/ecs-operator".into(),
         };
-        self.start_agent(pod, Some(place))
+        self.start_agent(pod, Some(place), None)
     }
 
-    fn start_agent(&self, pod: &str, metadata: Option<Place>) -> Agent {
+    /// One with a broker to ask.
+    pub(crate) fn agent_with(&self, pod: &str, broker: Option<Broker>) -> Agent {
+        self.start_agent(pod, None, broker)
+    }
+
+    fn start_agent(&self, pod: &str, metadata: Option<Place>, broker: Option<Broker>) -> Agent {
         let settings = Settings {
             heartbeat: Heartbeat {
                 instance: INSTANCE.into(),
@@ -124,6 +147,8 @@ impl Scene {
                 address: None,
                 size: Size::default(),
                 stopped_tasks_kept: 10,
+                broker,
+                image_cleanup: Some(images::Rules::default()),
             },
             socket: "/run/docker.sock".into(),
             metadata,
@@ -153,6 +178,12 @@ impl Scene {
         self.api
             .apply(&task(name, &json!({"extensions": {"service": service}})))
             .await;
+    }
+
+    /// Binds a task of another revision to the instance.
+    pub(crate) async fn run_revision(&self, name: &str, revision: i64) {
+        let which = json!({"taskDefinition": format!("web:{revision}")});
+        self.api.apply(&task(name, &which)).await;
     }
 
     /// The same, of the image with this digest.
@@ -195,7 +226,7 @@ impl Scene {
 
     /// Volumes that the engine has.
     pub(crate) fn volumes(&self) -> usize {
-        let all = std::collections::BTreeMap::new();
+        let all = BTreeMap::new();
         self.engine.with(|model, _| model.list_volumes(&all).len())
     }
 
@@ -237,6 +268,17 @@ impl Scene {
             };
             model.deeds().iter().filter(started).count()
         })
+    }
+
+    /// What containers find in their environments, secrets included.
+    pub(crate) fn environments(&self) -> Vec<BTreeMap<String, String>> {
+        self.engine.with(|model, _| model.environments())
+    }
+
+    /// Containers, whatever they do.
+    pub(crate) fn containers(&self) -> usize {
+        let all = Labels::new();
+        self.engine.with(|model, now| model.list(&all, now).len())
     }
 
     /// Containers that run.

@@ -318,6 +318,7 @@ fn control(api: &FakeApi, stop: &CancellationToken, running: &mut JoinSet<()>) {
             agent_namespace: AGENTS.into(),
             agent_image: "ecs-operator:test".into(),
             agent_image_pull_policy: "Never".into(),
+            broker_url: Some("https://ecs-operator-broker.ecs-operator.svc".into()),
             agent_node_service_account: "node".into(),
             agent_pod_service_account: "pod".into(),
             gateway: "system:serviceaccount:ecs-operator:ecs-operator-gateway".into(),

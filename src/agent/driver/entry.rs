@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
+use super::leases::Lease;
 use super::metadata::Protecting;
 use crate::agent::status;
 use crate::agent::task::Task;
@@ -24,6 +25,8 @@ pub(super) struct Entry {
     pub(super) object: Option<Arc<EcsTask>>,
     /// Once its definition is known, or not needed.
     pub(super) task: Option<Task>,
+    /// The images that it needs, until it is down.
+    pub(super) lease: Option<Lease>,
     /// What stands in the API, as far as we know.
     written: Option<EcsTaskStatus>,
     /// A write is under way.

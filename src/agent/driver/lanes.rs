@@ -3,40 +3,35 @@
 //! Starting containers is bound by the engine's cores: more than twice as many only wait longer. Stops have a lane of
 //! their own, so that no stop ever waits behind starts.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::{BoxFuture, Shared};
-use futures::{FutureExt, StreamExt};
 use tokio::sync::Semaphore;
-use tracing::{debug, info};
 
+use super::images::Images;
+use crate::agent::broker::{self, Broker};
 use crate::agent::pause::PauseImage;
 use crate::agent::step::{Call, Outcome};
 use crate::api::cluster::ImagePullBehavior;
+use crate::api::supply::SupplyRequest;
+use crate::domain::supply::Supply;
 use crate::runtime::{ContainerSpec, Created, Engine, Error, Image};
 
 const STOPS: usize = 32;
-const PULLS: usize = 4;
 const INSPECTS: usize = 16;
+const SUPPLIES: usize = 8;
 const STARTS_PER_CPU: usize = 2;
-
-type Pull = Shared<BoxFuture<'static, Result<Image, Error>>>;
 
 /// The engine with its lanes. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Lanes {
     engine: Arc<dyn Engine>,
-    pause: Arc<PauseImage>,
     starts: Arc<Semaphore>,
     stops: Arc<Semaphore>,
-    pulls: Arc<Semaphore>,
     inspects: Arc<Semaphore>,
-    /// One pull for each image, however many tasks wait for it.
-    pulling: Arc<Mutex<BTreeMap<String, Pull>>>,
-    /// Images that this process pulled, for the behaviour `once`.
-    pulled: Arc<Mutex<BTreeSet<String>>>,
+    supplies: Arc<Semaphore>,
+    pub(super) images: Images,
+    broker: Option<Broker>,
 }
 
 /// One call for one container, with all that it needs.
@@ -46,21 +41,29 @@ pub(super) struct Work {
     /// What to create or pull; absent where the definition is not known, and then not needed.
     pub(super) spec: Option<ContainerSpec>,
     pub(super) pull: ImagePullBehavior,
+    /// What the broker is asked for the container.
+    pub(super) request: SupplyRequest,
+    /// What it gave.
+    pub(super) supply: Option<Supply>,
 }
 
 impl Lanes {
-    pub(super) fn new(engine: Arc<dyn Engine>, cpus: u32, pause: PauseImage) -> Self {
+    pub(super) fn new(
+        engine: Arc<dyn Engine>,
+        cpus: u32,
+        pause: PauseImage,
+        broker: Option<Broker>,
+    ) -> Self {
         let cpus = usize::try_from(cpus).unwrap_or(1).max(1);
         let lane = |size| Arc::new(Semaphore::new(size));
         Self {
+            images: Images::new(Arc::clone(&engine), pause),
             engine,
-            pause: Arc::new(pause),
             starts: lane(cpus * STARTS_PER_CPU),
             stops: lane(STOPS),
-            pulls: lane(PULLS),
             inspects: lane(INSPECTS),
-            pulling: Arc::default(),
-            pulled: Arc::default(),
+            supplies: lane(SUPPLIES),
+            broker,
         }
     }
 
@@ -75,22 +78,45 @@ impl Lanes {
             Call::Inspect => &self.inspects,
             Call::Create | Call::Start => &self.starts,
             Call::Stop { .. } | Call::Kill | Call::Remove => &self.stops,
-            Call::Pull => return Outcome::Pulled(self.image(work.spec, work.pull).await),
+            Call::Pull => return Outcome::Pulled(self.pull(work).await),
+            Call::Supply => return Outcome::Supplied(self.supply(&work.request).await),
         };
         // The lanes are never closed.
         let _permit = lane.acquire().await;
         match work.call {
             Call::Inspect => Outcome::Inspected(self.engine.inspect(name).await.map(Box::new)),
-            Call::Create => Outcome::Created(match &work.spec {
-                Some(spec) => self.create(spec).await,
+            Call::Create => Outcome::Created(match work.spec {
+                Some(mut spec) => {
+                    spec.secrets = work.supply.unwrap_or_default().environment;
+                    self.create(&spec).await
+                }
                 None => Err(unknown_definition()),
             }),
             Call::Start => Outcome::Started(self.engine.start(name).await),
             Call::Stop { grace } => Outcome::Stopped(self.engine.stop(name, grace).await),
             Call::Kill => Outcome::Stopped(self.engine.kill(name).await),
             Call::Remove => Outcome::Removed(self.engine.remove(name).await),
-            Call::Pull => Outcome::Pulled(Err(unknown_definition())),
+            Call::Supply | Call::Pull => Outcome::Pulled(Err(unknown_definition())),
         }
+    }
+
+    /// Asks the broker.
+    async fn supply(&self, request: &SupplyRequest) -> Result<Supply, broker::Error> {
+        let Some(broker) = &self.broker else {
+            let message = "this agent knows no broker: set broker.enabled in the chart's values";
+            return Err(broker::Error::Refused(message.to_owned()));
+        };
+        let _permit = self.supplies.acquire().await;
+        broker.supply(request).await
+    }
+
+    /// Makes an image present.
+    async fn pull(&self, work: Work) -> Result<Image, Error> {
+        let spec = work.spec.ok_or_else(unknown_definition)?;
+        let who = work.supply.and_then(|supply| supply.credentials);
+        self.images
+            .make_present(&spec, work.pull, who.as_ref())
+            .await
     }
 
     /// Creates a container, from the very content that was asked for.
@@ -98,7 +124,7 @@ impl Lanes {
         let Some(pinned) = spec.pinned() else {
             return self.engine.create(spec).await;
         };
-        let (image, _) = self.present(spec, &pinned).await?.ok_or_else(|| {
+        let (image, _) = self.images.present(spec, &pinned).await?.ok_or_else(|| {
             let message = format!("the engine does not have {pinned} any more");
             Error::NotFound { message }
         })?;
@@ -107,116 +133,6 @@ impl Lanes {
             ..spec.clone()
         };
         self.engine.create(&exact).await
-    }
-
-    /// The image with the digest that the container must run, by the name under which the engine has it.
-    async fn present(
-        &self,
-        spec: &ContainerSpec,
-        pinned: &str,
-    ) -> Result<Option<(String, Image)>, Error> {
-        if let Some(found) = self.engine.image(pinned).await? {
-            return Ok(Some((pinned.to_owned(), found)));
-        }
-        let tagged = self.engine.image(&spec.image).await?;
-        let same = tagged.filter(|found| found.digest == spec.digest);
-        Ok(same.map(|found| (spec.image.clone(), found)))
-    }
-
-    /// Makes an image present, as the pull behaviour of the cluster says.
-    async fn image(
-        &self,
-        spec: Option<ContainerSpec>,
-        behavior: ImagePullBehavior,
-    ) -> Result<Image, Error> {
-        let spec = spec.ok_or_else(unknown_definition)?;
-        if let Some(pinned) = spec.pinned() {
-            return match self.present(&spec, &pinned).await? {
-                Some((_, found)) => Ok(found),
-                None => self.shared_pull(&pinned).await,
-            };
-        }
-        let image = spec.image;
-        if image == self.pause.name() {
-            return match self.engine.image(&image).await? {
-                Some(found) => Ok(found),
-                None => self.shared_pull(&image).await,
-            };
-        }
-        // A digest names its content: what is there is what would come.
-        let pinned = image.contains("@sha256:");
-        let was_pulled = self
-            .pulled
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(&image);
-        let cached_will_do = match behavior {
-            ImagePullBehavior::Default | ImagePullBehavior::Always => pinned,
-            ImagePullBehavior::Once => pinned || was_pulled,
-            ImagePullBehavior::PreferCached => true,
-        };
-        if cached_will_do && let Some(found) = self.engine.image(&image).await? {
-            return Ok(found);
-        }
-        let error = match self.shared_pull(&image).await {
-            Ok(found) => return Ok(found),
-            Err(error) => error,
-        };
-        let falls_back = matches!(
-            behavior,
-            ImagePullBehavior::Default | ImagePullBehavior::PreferCached
-        );
-        match self.engine.image(&image).await? {
-            Some(found) if falls_back => {
-                info!(image, %error, "cannot pull; the image that is there is used");
-                Ok(found)
-            }
-            _ => Err(error),
-        }
-    }
-
-    async fn shared_pull(&self, image: &str) -> Result<Image, Error> {
-        let pull = {
-            let mut pulling = self.pulling.lock().unwrap_or_else(PoisonError::into_inner);
-            let lanes = self.clone();
-            let own = image.to_owned();
-            pulling
-                .entry(image.to_owned())
-                .or_insert_with(|| async move { lanes.pull(&own).await }.boxed().shared())
-                .clone()
-        };
-        let result = pull.await;
-        self.pulling
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(image);
-        result
-    }
-
-    async fn pull(&self, image: &str) -> Result<Image, Error> {
-        let _permit = self.pulls.acquire().await;
-        if image == self.pause.name() {
-            self.pause.load(self.engine.as_ref()).await?;
-            return self.have(image).await;
-        }
-        let mut steps = self.engine.pull(image);
-        while let Some(step) = steps.next().await {
-            let step = step?;
-            debug!(image, status = step.status, "pulling");
-        }
-        self.pulled
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(image.to_owned());
-        self.have(image).await
-    }
-
-    /// The image that the engine was given just now.
-    async fn have(&self, image: &str) -> Result<Image, Error> {
-        let found = self.engine.image(image).await?;
-        found.ok_or_else(|| Error::NotFound {
-            message: format!("the engine pulled {image} and does not have it"),
-        })
     }
 }
 

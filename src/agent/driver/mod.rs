@@ -13,8 +13,11 @@
 //! **Caveats.** Calls that are under way when the agent ends may still take effect; the next agent finds out.
 
 mod api;
+mod cleanup;
 mod entry;
+mod images;
 mod lanes;
+mod leases;
 mod metadata;
 mod observe;
 mod perform;
@@ -31,6 +34,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::broker::Broker;
 use super::engine::EngineState;
 use super::instance::{self, Size};
 use super::metadata::server::Ask;
@@ -44,6 +48,7 @@ use crate::domain::resources::Capacity;
 use crate::platform::clock::Clock;
 use crate::runtime::{ContainerSummary, Engine, Error as EngineError, Hint, Labels, VolumeView};
 use api::{Failure, Found};
+use cleanup::{Cleanup, Look};
 use entry::Entry;
 use lanes::{LIST_INTERVAL, Lanes};
 use volumes::VolumeList;
@@ -72,6 +77,10 @@ pub struct Settings {
     pub pause: PauseImage,
     /// Stopped tasks whose containers are kept.
     pub stopped_tasks_kept: usize,
+    /// Whom to ask for what definitions only name; without one no task gets any of it.
+    pub broker: Option<Broker>,
+    /// When unused images are removed; without rules they never are.
+    pub image_cleanup: Option<super::images::Rules>,
 }
 
 /// Why the driver ended.
@@ -119,6 +128,14 @@ enum Done {
         key: (String, String),
         found: Result<Found, Failure>,
     },
+    /// A pull may still run: time to tell how far it is, for the `times`th time.
+    Pulling {
+        uid: String,
+        container: String,
+        times: usize,
+    },
+    ImagesListed(Look),
+    ImagesRemoved,
     Wrote {
         uid: String,
         status: Box<EcsTaskStatus>,
@@ -141,6 +158,7 @@ pub(super) struct Driver {
     capacity: Capacity,
     labels: Labels,
     metrics: Metrics,
+    cleanup: Cleanup,
     book: BTreeMap<String, Entry>,
     definitions: BTreeMap<(String, String), Definition>,
     ledger: Ledger,
@@ -206,11 +224,13 @@ pub async fn run(
         Arc::clone(&engine),
         description.cpus,
         settings.pause.clone(),
+        settings.broker.clone(),
     );
     let labels = Labels::from([(
         names::INSTANCE_DOCKER_LABEL.to_owned(),
         settings.rules.instance.clone(),
     )]);
+    let cleanup = Cleanup::new(settings.image_cleanup);
     let (sender, news) = mpsc::channel(HINTS);
     let mut driver = Driver {
         settings,
@@ -220,6 +240,7 @@ pub async fn run(
         capacity,
         labels: labels.clone(),
         metrics,
+        cleanup,
         book: BTreeMap::new(),
         definitions: BTreeMap::new(),
         ledger: Ledger::default(),
@@ -326,6 +347,7 @@ impl Driver {
             self.settle_definitions();
             self.step_dirty();
             self.tidy();
+            self.clean();
         }
         self.write_due();
         self.metrics
@@ -356,6 +378,7 @@ impl Driver {
             .chain(writes)
             .chain(definitions)
             .chain(list)
+            .chain(self.cleanup.wake())
             .min()
             .unwrap_or(monotonic + LONGEST_SLEEP)
     }

@@ -125,6 +125,7 @@ impl Driver {
                 outcome,
             } => {
                 self.changes += 1;
+                self.note_image(&outcome);
                 let now = self.clock.now();
                 if let Some(task) = self
                     .book
@@ -163,6 +164,13 @@ impl Driver {
                 };
                 self.definitions.insert(key, definition);
             }
+            Done::Pulling {
+                uid,
+                container,
+                times,
+            } => self.tell_progress(&uid, &container, times),
+            Done::ImagesListed(look) => self.images_listed(look),
+            Done::ImagesRemoved => self.images_removed(),
             Done::Wrote {
                 uid,
                 status,
@@ -186,6 +194,7 @@ impl Driver {
             info!(containers = self.lines.len(), "containers listed");
         }
         self.listed = true;
+        self.note_containers();
         for (uid, entry) in &mut self.book {
             if let Some(task) = &mut entry.task {
                 task.listed(&of_task(&self.lines, uid), began);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use kube::ResourceExt;
+use tokio::task::JoinSet;
 use tracing::Instrument as _;
 use tracing::{Level, debug, info, span, warn};
 
@@ -10,10 +11,12 @@ use super::api::{self, Found};
 use super::lanes::Work;
 use super::observe::{name_of, of_task};
 use super::{Definition, Done, Driver, WRITES, volumes};
+use crate::agent::progress::TOLD_AFTER;
 use crate::agent::step::{Call, Order};
 use crate::agent::task::Task;
 use crate::agent::wanted::Wanted;
 use crate::agent::{metadata, status};
+use crate::api::supply::SupplyRequest;
 use crate::api::task::EcsTask;
 use crate::domain::definition::{Container, NetworkMode};
 use crate::domain::ids::{self, RevisionReference};
@@ -98,6 +101,7 @@ impl Driver {
                 self.ledger.enter(&wanted);
             }
         }
+        let lease = self.lanes.images.leases.hold(wanted.images());
         let mut task = Task::new(wanted, reported, &of_task(&self.lines, uid));
         task.volumes_listed(&volumes::of_task(&self.volumes.found, uid), self.changes);
         info!(
@@ -109,6 +113,7 @@ impl Driver {
         );
         if let Some(entry) = self.book.get_mut(uid) {
             entry.task = Some(task);
+            entry.lease = Some(lease);
         }
         self.dirty.insert(uid.to_owned());
     }
@@ -162,6 +167,8 @@ impl Driver {
             return;
         };
         let wanted = task.wanted();
+        let object = self.book.get(uid).and_then(|entry| entry.object.as_ref());
+        let name = object.map(|object| object.name_any()).unwrap_or_default();
         for Order { container, call } in orders {
             let work = Work {
                 engine_name: task.engine_name(&container).unwrap_or_default().to_owned(),
@@ -170,8 +177,18 @@ impl Driver {
                     .container(&container)
                     .map(|found| self.spec(wanted, found, call)),
                 pull: wanted.pull,
+                request: SupplyRequest {
+                    namespace: wanted.namespace.clone(),
+                    task: name.clone(),
+                    uid: wanted.uid.clone(),
+                    container: container.clone(),
+                },
+                supply: task.supply(&container).cloned(),
             };
             debug!(uid, container, call = call.as_str(), "call");
+            if call == Call::Pull {
+                watch_pull(&mut self.jobs, uid, &container, 0);
+            }
             let span = span!(Level::DEBUG, "call", uid, container, call = call.as_str());
             self.metrics.call(call.as_str());
             let lanes = self.lanes.clone();
@@ -207,6 +224,22 @@ impl Driver {
         spec
     }
 
+    /// Takes up how far a pull is, if it still runs.
+    pub(super) fn tell_progress(&mut self, uid: &str, container: &str, times: usize) {
+        let rules = &self.settings.rules;
+        let task = self.book.get_mut(uid).and_then(|entry| entry.task.as_mut());
+        let told = task.and_then(|task| {
+            let wanted = task.wanted();
+            let spec = wanted.spec(wanted.container(container)?, rules);
+            let text = self.lanes.images.progress(&spec);
+            task.pulling(container, text).then_some(())
+        });
+        if told.is_some() {
+            self.dirty.insert(uid.to_owned());
+            watch_pull(&mut self.jobs, uid, container, times + 1);
+        }
+    }
+
     /// Starts the writes that are due.
     pub(super) fn write_due(&mut self) {
         let now = self.clock.monotonic();
@@ -237,6 +270,7 @@ impl Driver {
     pub(super) fn tidy(&mut self) {
         let mut kept: Vec<_> = Vec::new();
         let mut over: Vec<String> = Vec::new();
+        let mut down: Vec<String> = Vec::new();
         for (uid, entry) in &self.book {
             let Some(task) = &entry.task else {
                 if entry.object.is_none() {
@@ -246,6 +280,7 @@ impl Driver {
             };
             if task.is_down() || task.is_discarded() {
                 self.ledger.release(uid);
+                down.push(uid.clone());
             }
             let is_gone = task.is_discarded() && task.volumes_are_gone();
             if entry.object.is_none() && is_gone && !entry.writing {
@@ -266,6 +301,11 @@ impl Driver {
                 self.dirty.insert(uid);
             }
         }
+        for uid in down {
+            if let Some(entry) = self.book.get_mut(&uid) {
+                entry.lease = None;
+            }
+        }
         for uid in over {
             self.book.remove(&uid);
         }
@@ -274,4 +314,22 @@ impl Driver {
             self.definitions.clear();
         }
     }
+}
+
+/// Has the driver look at a pull once it has taken long enough to be told of.
+fn watch_pull(jobs: &mut JoinSet<Done>, uid: &str, container: &str, times: usize) {
+    let before = times.checked_sub(1).and_then(|last| TOLD_AFTER.get(last));
+    let Some(wait) = TOLD_AFTER.get(times) else {
+        return;
+    };
+    let wait = wait.saturating_sub(before.copied().unwrap_or_default());
+    let (uid, container) = (uid.to_owned(), container.to_owned());
+    jobs.spawn(async move {
+        tokio::time::sleep(wait).await;
+        Done::Pulling {
+            uid,
+            container,
+            times,
+        }
+    });
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::agent::broker;
+use crate::domain::supply::Supply;
 use crate::runtime::{ContainerView, Created, Error, Image};
 
 /// A call to the engine, or more than one that make sense only together (a pull and its fallback).
@@ -9,6 +11,8 @@ use crate::runtime::{ContainerView, Created, Error, Image};
 pub enum Call {
     /// Look at it.
     Inspect,
+    /// Ask the broker for what it needs.
+    Supply,
     /// Make its image present.
     Pull,
     /// Create it.
@@ -32,6 +36,7 @@ impl Call {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Inspect => "inspect",
+            Self::Supply => "supply",
             Self::Pull => "pull",
             Self::Create => "create",
             Self::Start => "start",
@@ -47,6 +52,8 @@ impl Call {
 pub enum Outcome {
     /// Of [`Call::Inspect`].
     Inspected(Result<Box<ContainerView>, Error>),
+    /// Of [`Call::Supply`].
+    Supplied(Result<Supply, broker::Error>),
     /// Of [`Call::Pull`].
     Pulled(Result<Image, Error>),
     /// Of [`Call::Create`].

@@ -6,7 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::call::{Call, Outcome};
 use super::starting::Unanswered;
+use super::supplying;
 use crate::agent::wanted::Wanted;
+use crate::domain::supply::Supply;
 use crate::runtime::{
     Activity, ContainerState, ContainerSummary, ContainerView, Created, Error, Image,
 };
@@ -42,10 +44,18 @@ pub struct Known {
     pub image: Option<Image>,
     /// Why it cannot be brought up; final.
     pub failure: Option<String>,
+    /// What the broker gave for it, until it is created.
+    pub supply: Option<Supply>,
+    /// Requests to the broker in a row that got no answer.
+    pub(super) unsupplied: u32,
+    /// What it waits for, such as a pull that takes long.
+    pub note: Option<String>,
     /// Stops that were carried out and left it alive.
     pub stops: u32,
     /// Pulls that succeeded.
     pulls: u32,
+    /// Pulls that failed in a way that may pass.
+    pub(super) failed_pulls: u32,
     /// Something happened to it while a call was under way.
     again: bool,
     /// A start of which nobody knows whether the engine has carried it out, or will.
@@ -89,7 +99,7 @@ impl Known {
     /// Whether it was seen that nothing of it lives, and nothing is under way that could change this.
     #[must_use]
     pub fn is_down(&self) -> bool {
-        if !matches!(self.doing, None | Some(Call::Pull)) {
+        if !matches!(self.doing, None | Some(Call::Supply | Call::Pull)) {
             return false;
         }
         match &self.seen {
@@ -111,7 +121,8 @@ impl Known {
 
     /// Takes in one line of a list that began when `began` was the number of the newest change.
     pub fn listed(&mut self, line: Option<&ContainerSummary>, began: u64) {
-        if self.doing.is_some_and(|call| call != Call::Pull) || self.changed > began {
+        let is_busy = |call| !matches!(call, Call::Supply | Call::Pull);
+        if self.doing.is_some_and(is_busy) || self.changed > began {
             return;
         }
         self.seen = match (line, std::mem::take(&mut self.seen)) {
@@ -162,18 +173,20 @@ impl Known {
         self.changed = change;
         let problem = match outcome {
             Outcome::Inspected(answer) => self.inspected(container, answer, wanted, now),
+            Outcome::Supplied(answer) => {
+                if self.supplied(answer) {
+                    let pause = FIRST_RETRY * (1 << (self.unsupplied - 1).min(5));
+                    self.wait(pause.min(supplying::LONGEST_PAUSE), now);
+                }
+                None
+            }
             Outcome::Pulled(Ok(image)) => {
                 self.image = Some(image);
                 self.pulls += 1;
+                self.note = None;
                 None
             }
-            Outcome::Pulled(Err(error)) => match error {
-                Error::Unreachable { .. } => Some(error),
-                Error::Timeout { .. }
-                | Error::NotFound { .. }
-                | Error::Conflict { .. }
-                | Error::Refused { .. } => self.cannot_pull(container, wanted, &error),
-            },
+            Outcome::Pulled(Err(error)) => self.not_pulled(container, error, wanted),
             Outcome::Created(answer) => self.created(container, answer, wanted),
             Outcome::Started(answer) => self.started(answer),
             Outcome::Stopped(answer) => {
@@ -279,6 +292,7 @@ impl Known {
     ) -> Option<Error> {
         match answer {
             Ok(Created::New { id }) => {
+                self.supply = None;
                 self.seen = Seen::Present(Box::new(ContainerView::created(
                     id,
                     self.engine_name.clone(),
@@ -300,15 +314,6 @@ impl Known {
             }
             Err(error) => self.fail("CannotCreateContainerError", &error),
         }
-    }
-
-    /// A registry that does not answer names its address, and not the image that was asked for.
-    fn cannot_pull(&mut self, container: &str, wanted: &Wanted, error: &Error) -> Option<Error> {
-        let mut containers = wanted.definition.containers.iter();
-        let found = containers.find(|found| found.name == container);
-        let image = found.map_or("", |found| &found.image);
-        self.failure = Some(format!("CannotPullContainerError: {error} (image {image})"));
-        None
     }
 
     pub(super) fn fail(&mut self, name: &str, error: &Error) -> Option<Error> {

@@ -17,8 +17,10 @@ mod call;
 mod ending;
 mod known;
 mod order;
+mod pulling;
 mod report;
 mod starting;
+mod supplying;
 mod volumes;
 
 use std::collections::BTreeMap;
@@ -140,6 +142,9 @@ fn observe(report: &mut TaskReport, wanted: &Wanted, containers: &Containers, vo
         }
         // What ran before and could not be started again is looked at first, for its exit code.
         let is_known = known.seen != Seen::Unknown || entry.started_at.is_none();
+        if entry.runtime_id.is_none() {
+            entry.reason.clone_from(&known.note);
+        }
         match &known.seen {
             Seen::Present(view) => entry.observe(view, container, is_to_end),
             Seen::Absent { looks } if *looks >= 2 && exists => {
@@ -306,6 +311,11 @@ fn bring_up(
             Seen::Unknown => Call::Inspect,
             // It was there: a second look decides whether it has vanished.
             Seen::Absent { .. } if report.exists(name) => Call::Inspect,
+            Seen::Absent { .. }
+                if known.supply.is_none() && wanted.definition.needs_supply(container) =>
+            {
+                Call::Supply
+            }
             // Images come at once, whatever their containers wait for.
             Seen::Absent { .. } if known.image.is_none() => Call::Pull,
             Seen::Absent { .. } if !volumes.are_ready(wanted, container) => continue,

@@ -231,8 +231,10 @@ impl TaskReport {
     /// Nothing lives any more.
     pub(super) fn finish(&mut self, now: Timestamp) {
         self.stopped_at.get_or_insert(now);
-        for report in &mut self.containers {
+        let open = |report: &&mut ContainerReport| report.status != ContainerStatus::Stopped;
+        for report in self.containers.iter_mut().filter(open) {
             report.status = ContainerStatus::Stopped;
+            report.reason = None;
         }
     }
 }

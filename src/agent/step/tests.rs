@@ -15,11 +15,13 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
+use crate::agent::broker;
 use crate::agent::task::{Listed, Task};
 use crate::agent::wanted::Rules;
 use crate::api::names;
 use crate::domain::definition::tests_support;
 use crate::domain::definition::{Condition, Container, TaskDefinition};
+use crate::domain::supply::Supply;
 use crate::domain::task::Health;
 use crate::runtime::model::{Deed, ModelEngine, Program};
 use crate::runtime::{ContainerSummary, Error, Labels};
@@ -250,10 +252,11 @@ impl World {
         match order.call {
             Call::Create => self.check_order_of_creation(&container),
             Call::Stop { .. } | Call::Kill => self.check_order_of_end(&order.container),
-            Call::Inspect | Call::Pull | Call::Start | Call::Remove => {}
+            Call::Inspect | Call::Supply | Call::Pull | Call::Start | Call::Remove => {}
         }
         match order.call {
             Call::Inspect => Outcome::Inspected(self.engine.inspect(&name, self.now).map(Box::new)),
+            Call::Supply => Outcome::Supplied(Ok(Supply::default())),
             Call::Pull => Outcome::Pulled(
                 self.engine
                     .pull(&container.image)
@@ -378,6 +381,7 @@ fn lost(call: Call) -> Outcome {
     };
     match call {
         Call::Inspect => Outcome::Inspected(Err(gone())),
+        Call::Supply => Outcome::Supplied(Err(broker::Error::Unavailable("gone".into()))),
         Call::Pull => Outcome::Pulled(Err(gone())),
         Call::Create => Outcome::Created(Err(gone())),
         Call::Start => Outcome::Started(Err(gone())),

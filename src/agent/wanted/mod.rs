@@ -1,6 +1,7 @@
 //! What a task is to be, from its object and its definition: parsed and admitted once, relied on ever after.
 
 mod fields;
+mod images;
 mod ledger;
 mod namespaces;
 mod ports;
@@ -19,7 +20,7 @@ pub use rules::Rules;
 use crate::api::cluster::ImagePullBehavior;
 use crate::api::names;
 use crate::api::parse;
-use crate::api::task::{EcsTask, EcsTaskSpec, TaskExtensions};
+use crate::api::task::{EcsTask, EcsTaskSpec};
 use crate::api::task_definition::TaskDefinitionSpec;
 use crate::domain::definition::logs::LogConfiguration;
 use crate::domain::definition::settings::{Link, Settings};
@@ -135,10 +136,11 @@ impl Wanted {
                 architecture: None,
                 containers: Vec::new(),
                 volumes: Vec::new(),
+                image_pull_secrets: Vec::new(),
                 placement_constraints: Vec::new(),
             },
             host_ports,
-            digests: extensions.map(digests).unwrap_or_default(),
+            digests: extensions.map(images::digests).unwrap_or_default(),
             end: Self::end_of(task),
             refusal: None,
             pull: rules.pull,
@@ -362,13 +364,6 @@ fn log(container: &Container, rules: &Rules) -> Option<LogConfiguration> {
         let files = LogConfiguration::bounded_files();
         (rules.log_driver == files.driver.as_str()).then_some(files)
     })
-}
-
-fn digests(extensions: &TaskExtensions) -> BTreeMap<String, String> {
-    let digests = extensions.image_digests.iter();
-    digests
-        .map(|pin| (pin.container_name.to_string(), pin.image_digest.to_string()))
-        .collect()
 }
 
 fn chosen(port: &crate::api::task::HostPort) -> Option<((String, u16, Protocol), u16)> {

@@ -61,7 +61,7 @@ pub(super) fn instance_pod(
             "nodeSelector": template.node_selector,
             "terminationGracePeriodSeconds": 60,
             "containers": [engine(provider), agent],
-            "volumes": volumes(provider),
+            "volumes": volumes(settings, provider),
             // Instances of one provider keep away from each other where they can.
             "affinity": {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{
                 "weight": 100,
@@ -106,12 +106,13 @@ fn engine(provider: &CapacityProvider) -> Value {
     })
 }
 
-fn volumes(provider: &CapacityProvider) -> Value {
+fn volumes(settings: &Settings, provider: &CapacityProvider) -> Value {
     let template = &provider.spec.launch_template;
-    let mut volumes = vec![
+    let mut volumes = agent_pod::volumes(settings);
+    volumes.extend([
         json!({"name": "engine", "emptyDir": {}}),
         json!({"name": "storage", "emptyDir": {"sizeLimit": format!("{}Gi", template.storage)}}),
-    ];
+    ]);
     if let Some(directory) = &template.preload_directory {
         volumes.push(json!({"name": "preload", "hostPath": {"path": directory}}));
     }

@@ -88,6 +88,8 @@ fn wanted(context: &Context, cluster: &EcsCluster, nodes: &NodeInstances) -> Val
         &nodes.docker_socket_directory,
         &reserved,
     );
+    let mut volumes = agent_pod::volumes(&context.settings);
+    volumes.push(json!({"name": "engine", "hostPath": {"path": nodes.docker_socket_directory}}));
     json!({
         "apiVersion": "apps/v1",
         "kind": "DaemonSet",
@@ -109,7 +111,7 @@ fn wanted(context: &Context, cluster: &EcsCluster, nodes: &NodeInstances) -> Val
                     "affinity": affinity(context, cluster),
                     "terminationGracePeriodSeconds": 10,
                     "containers": [agent],
-                    "volumes": [{"name": "engine", "hostPath": {"path": nodes.docker_socket_directory}}],
+                    "volumes": volumes,
                 },
             },
         },

@@ -25,6 +25,7 @@ use volumes::{DockerVolume, MountPoint, Volume, VolumeKind, VolumesFrom};
 
 use super::placement::Constraint;
 use super::resources::{Demand, HostPort, PIDS_PER_CONTAINER, Protocol};
+use super::supply::SecretReference;
 
 /// Seconds between the stop signal and SIGKILL where the container names none (`ECS_CONTAINER_STOP_TIMEOUT`).
 pub const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(30);
@@ -53,6 +54,8 @@ pub struct TaskDefinition {
     pub containers: Vec<Container>,
     /// Volumes that its containers can mount.
     pub volumes: Vec<Volume>,
+    /// Secrets of the namespace with credentials of registries, for containers that name none of their own.
+    pub image_pull_secrets: Vec<String>,
     /// Rules that each instance must meet that runs a task of the definition; of type `memberOf` only.
     pub placement_constraints: Vec<Constraint>,
 }
@@ -143,6 +146,10 @@ pub struct Container {
     pub mount_points: Vec<MountPoint>,
     /// Containers whose volumes it has too.
     pub volumes_from: Vec<VolumesFrom>,
+    /// Variables of the environment whose values are secrets.
+    pub secrets: Vec<SecretReference>,
+    /// Names the secret with the credentials of the image's registry.
+    pub repository_credentials: Option<String>,
 }
 
 /// A port of a container that is reachable at its instance.
@@ -258,6 +265,16 @@ impl TaskDefinition {
         if self.pid_mode != PidMode::Container || self.ipc_mode != IpcMode::Engine {
             required.insert("ecs.capability.pid-ipc-namespace-sharing");
         }
+        if any(|container| !container.secrets.is_empty()) {
+            required.insert("ecs.capability.secrets.asm.environment-variables");
+        }
+        if self
+            .containers
+            .iter()
+            .any(|container| self.may_need_credentials(container))
+        {
+            required.insert("ecs.capability.private-registry-authentication.secretsmanager");
+        }
         required
     }
 
@@ -268,6 +285,16 @@ impl TaskDefinition {
             VolumeKind::Docker(volume) => Some(volume),
             VolumeKind::Host { .. } => None,
         }
+    }
+
+    /// Whether the image may have to be pulled by somebody in particular.
+    fn may_need_credentials(&self, container: &Container) -> bool {
+        container.repository_credentials.is_some() || !self.image_pull_secrets.is_empty()
+    }
+
+    /// Whether the broker has to be asked before the container is pulled and created.
+    pub fn needs_supply(&self, container: &Container) -> bool {
+        !container.secrets.is_empty() || self.may_need_credentials(container)
     }
 
     /// Whether an essential container has a health check, so that the task's health is ever known.

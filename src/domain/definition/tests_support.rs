@@ -17,6 +17,7 @@ pub fn definition(family: &str, containers: impl IntoIterator<Item = Container>)
         architecture: None,
         containers: containers.into_iter().collect(),
         volumes: Vec::new(),
+        image_pull_secrets: Vec::new(),
         placement_constraints: Vec::new(),
     }
 }
@@ -49,6 +50,8 @@ pub fn container(name: &str) -> Container {
         log: None,
         mount_points: Vec::new(),
         volumes_from: Vec::new(),
+        secrets: Vec::new(),
+        repository_credentials: None,
     }
 }
 

@@ -81,13 +81,11 @@ pub(super) const TABLE: &[Entry] = &[
     without_effect("registeredBy", DESCRIBED),
     without_effect("deregisteredAt", DESCRIBED),
     without_effect("deleteRequestedAt", DESCRIBED),
+    carried_out("extensions"),
     // What follows is each container's.
     carried_out("containerDefinitions[].name"),
     carried_out("containerDefinitions[].image"),
-    refused(
-        "containerDefinitions[].repositoryCredentials",
-        "use an image that the instance's Docker Engine can pull without them",
-    ),
+    carried_out("containerDefinitions[].repositoryCredentials"),
     carried_out("containerDefinitions[].cpu"),
     carried_out("containerDefinitions[].memory"),
     carried_out("containerDefinitions[].memoryReservation"),
@@ -123,10 +121,7 @@ pub(super) const TABLE: &[Entry] = &[
     carried_out("containerDefinitions[].linuxParameters.tmpfs"),
     carried_out("containerDefinitions[].linuxParameters.maxSwap"),
     carried_out("containerDefinitions[].linuxParameters.swappiness"),
-    refused(
-        "containerDefinitions[].secrets",
-        "have the application read its secrets when it starts; never write a secret into environment",
-    ),
+    carried_out("containerDefinitions[].secrets"),
     carried_out("containerDefinitions[].dependsOn"),
     carried_out("containerDefinitions[].startTimeout"),
     carried_out("containerDefinitions[].stopTimeout"),

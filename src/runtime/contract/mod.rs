@@ -67,6 +67,7 @@ async fn checks(engine: &dyn Engine, spec: &ContainerSpec, labels: &Labels) -> R
         format!("an image that nobody made is there: {nothing:?}")
     })?;
     absent(engine, name).await?;
+    images(engine, &spec.image).await?;
 
     let unknown = ContainerSpec {
         image: "ecs-operator.invalid/none:none".to_owned(),
@@ -103,6 +104,7 @@ async fn checks(engine: &dyn Engine, spec: &ContainerSpec, labels: &Labels) -> R
     let found = listed
         .iter()
         .filter(|line| line.name == name && line.id == id && line.state == view.state)
+        .filter(|line| Some(&line.image_id) == view.image_id.as_ref())
         .count();
     ensure(found == 1 && listed.len() == 1, || {
         format!("list: {listed:?}")
@@ -116,6 +118,7 @@ async fn checks(engine: &dyn Engine, spec: &ContainerSpec, labels: &Labels) -> R
     ensure(matches!(refused, Err(Error::Conflict { .. })), || {
         format!("remove while it runs: {refused:?}")
     })?;
+    image_in_use(engine, &spec.image, &view).await?;
 
     engine
         .stop(name, Duration::from_secs(5))
@@ -141,6 +144,42 @@ async fn checks(engine: &dyn Engine, spec: &ContainerSpec, labels: &Labels) -> R
     drop(events);
     volumes::suite(engine, spec, labels).await?;
     hints(engine, spec, labels).await
+}
+
+/// The image is listed, containers name it by the same id, and what is not there can be removed.
+async fn images(engine: &dyn Engine, image: &str) -> Result<(), Broken> {
+    let call = |call| move |source| Broken::Call { call, source };
+    let found = engine.image(image).await.map_err(call("image"))?;
+    let listed = engine.images().await.map_err(call("images"))?;
+    let same = listed.iter().any(|line| {
+        Some(&line.id) == found.as_ref().map(|found| &found.id)
+            && line.tags.iter().any(|tag| tag == image)
+    });
+    ensure(same, || format!("{image} is not in {listed:?}"))?;
+    engine
+        .remove_image("ecs-operator.invalid/none:none")
+        .await
+        .map_err(call("remove_image of nothing"))
+}
+
+/// The last name of an image that a container uses stays.
+async fn image_in_use(
+    engine: &dyn Engine,
+    image: &str,
+    view: &ContainerView,
+) -> Result<(), Broken> {
+    let call = |call| move |source| Broken::Call { call, source };
+    let listed = engine.images().await.map_err(call("images"))?;
+    let mut listed = listed.iter();
+    let names = listed.find(|line| Some(&line.id) == view.image_id.as_ref());
+    // With a second name this would only take the first.
+    if names.is_some_and(|line| line.tags.len() == 1) {
+        let refused = engine.remove_image(image).await;
+        ensure(matches!(refused, Err(Error::Conflict { .. })), || {
+            format!("removal of the image of a container: {refused:?}")
+        })?;
+    }
+    Ok(())
 }
 
 /// Events that arrive in time name the container.

@@ -26,11 +26,11 @@ use crate::runtime::Error;
 const LONGEST_LINE: usize = 1 << 20;
 
 /// One request to the engine.
-#[derive(Debug)]
 pub(super) struct Request {
     method: Method,
     path: String,
     body: Option<Value>,
+    registry_auth: Option<String>,
 }
 
 impl Request {
@@ -39,6 +39,7 @@ impl Request {
             method: Method::GET,
             path,
             body: None,
+            registry_auth: None,
         }
     }
 
@@ -47,6 +48,7 @@ impl Request {
             method: Method::DELETE,
             path,
             body: None,
+            registry_auth: None,
         }
     }
 
@@ -55,7 +57,14 @@ impl Request {
             method: Method::POST,
             path,
             body,
+            registry_auth: None,
         }
+    }
+
+    /// As whoever this value of `X-Registry-Auth` names.
+    pub(super) fn authorized(mut self, registry_auth: Option<String>) -> Self {
+        self.registry_auth = registry_auth;
+        self
     }
 
     pub(super) fn encode(self) -> Result<http::Request<Full<Bytes>>, Error> {
@@ -69,6 +78,9 @@ impl Request {
             .header(header::HOST, "docker");
         if !body.is_empty() {
             request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        if let Some(value) = self.registry_auth {
+            request = request.header("X-Registry-Auth", value);
         }
         request
             .body(Full::new(body))

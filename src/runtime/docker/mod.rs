@@ -7,6 +7,7 @@
 mod frames;
 mod hijack;
 mod http;
+mod images;
 mod info;
 mod networks;
 mod settings;
@@ -28,8 +29,9 @@ use serde_json::Value;
 
 use super::{
     Answer, Archive, ContainerSpec, ContainerSummary, ContainerView, Created, Engine, EngineInfo,
-    Error, Hint, Image, Labels, NetworkSpec, PullProgress, VolumeSpec, VolumeView,
+    Error, Hint, Image, Labels, LocalImage, NetworkSpec, PullProgress, VolumeSpec, VolumeView,
 };
+use crate::domain::registry::Credentials;
 use http::{Request, lines};
 
 /// An image that comes out of an archive.
@@ -213,12 +215,17 @@ impl Engine for Docker {
         .boxed()
     }
 
-    fn pull<'a>(&'a self, image: &'a str) -> BoxStream<'a, Result<PullProgress, Error>> {
-        let path = self.path(&format!("/images/create?{}", wire::pull_query(image)));
+    fn pull<'a>(
+        &'a self,
+        image: &'a str,
+        credentials: Option<&'a Credentials>,
+    ) -> BoxStream<'a, Result<PullProgress, Error>> {
+        let path = self.path(&format!("/images/create?{}", images::pull_query(image)));
+        let auth = credentials.map(|credentials| images::registry_auth(image, credentials));
         let start = async move {
             let reply = within(
                 PULL_SILENCE,
-                http::send(&self.socket, Request::post(path, None)),
+                http::send(&self.socket, Request::post(path, None).authorized(auth)),
             )
             .await?;
             Ok(lines(reply))
@@ -235,7 +242,7 @@ impl Engine for Docker {
                 )),
                 Ok(None) => None,
                 Ok(Some(Err(error))) => Some((Err(error), None)),
-                Ok(Some(Ok(line))) => match wire::pull_progress(&line) {
+                Ok(Some(Ok(line))) => match images::pull_progress(&line) {
                     Ok(progress) => Some((Ok(progress), Some(steps))),
                     Err(error) => Some((Err(error), None)),
                 },
@@ -248,7 +255,7 @@ impl Engine for Docker {
         async move {
             let path = self.path(&format!("/images/{}/json", http::encode(image)));
             match self.json(Request::get(path), INSPECT).await {
-                Ok(body) => Ok(Some(wire::image(image, &body))),
+                Ok(body) => Ok(Some(images::image(image, &body))),
                 Err(Error::NotFound { .. }) => Ok(None),
                 Err(other) => Err(other),
             }
@@ -270,7 +277,7 @@ impl Engine for Docker {
                 })?;
             let mut told = pin!(lines(http::exchange(&self.socket, request).await?));
             while let Some(line) = told.next().await {
-                wire::pull_progress(&line?)?;
+                images::pull_progress(&line?)?;
             }
             Ok(())
         })
@@ -295,6 +302,27 @@ impl Engine for Docker {
 
     fn remove_volume<'a>(&'a self, name: &'a str) -> Answer<'a, ()> {
         self.drop_volume(name).boxed()
+    }
+
+    fn images(&self) -> Answer<'_, Vec<LocalImage>> {
+        async {
+            let body = self
+                .json(Request::get(self.path("/images/json")), LIST)
+                .await?;
+            images::images(body).map_err(unreadable)
+        }
+        .boxed()
+    }
+
+    fn remove_image<'a>(&'a self, reference: &'a str) -> Answer<'a, ()> {
+        async move {
+            let path = self.path(&format!("/images/{}", http::encode(reference)));
+            match self.done(Request::delete(path), REMOVE).await {
+                Err(Error::NotFound { .. }) => Ok(()),
+                other => other,
+            }
+        }
+        .boxed()
     }
 
     fn events<'a>(&'a self, labels: &'a Labels) -> BoxStream<'a, Result<Hint, Error>> {

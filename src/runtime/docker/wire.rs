@@ -10,11 +10,10 @@ use serde_json::{Value, json};
 use crate::domain::definition::HealthCheck;
 use crate::domain::resources::Protocol;
 use crate::domain::task::Health;
-use crate::runtime::reference::digest_of;
 use crate::runtime::view::metadata_id;
 use crate::runtime::{
-    Activity, ContainerSpec, ContainerState, ContainerSummary, ContainerView, Error, Hint, Image,
-    Labels, METADATA_VARIABLE, Namespace, Network, PublishedPort, PullProgress,
+    Activity, ContainerSpec, ContainerState, ContainerSummary, ContainerView, Hint, Labels,
+    METADATA_VARIABLE, Namespace, Network, PublishedPort,
 };
 
 const MIB: u64 = 1024 * 1024;
@@ -24,6 +23,7 @@ pub(super) fn create_body(spec: &ContainerSpec) -> Value {
     let environment: Vec<String> = spec
         .environment
         .iter()
+        .chain(spec.secrets.expose())
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
     let port = |port: u16, protocol: Protocol| format!("{port}/{}", protocol.as_str());
@@ -130,15 +130,6 @@ pub(super) fn label_filter(labels: &Labels, types: &[&str]) -> String {
         fields.insert("type".to_owned(), json!(types));
     }
     filters.to_string()
-}
-
-/// Query of a pull: `fromImage`, and the tag, without which Docker would pull every tag there is.
-pub(super) fn pull_query(image: &str) -> String {
-    use super::http::encode;
-    let last = image.rfind('/').map_or(0, |slash| slash + 1);
-    let has_tag = image.contains('@') || image.get(last..).is_some_and(|name| name.contains(':'));
-    let tag = if has_tag { "" } else { "&tag=latest" };
-    format!("fromImage={}{tag}", encode(image))
 }
 
 #[derive(Deserialize)]
@@ -302,6 +293,8 @@ struct SummaryJson {
     status: String,
     #[serde(default)]
     created: i64,
+    #[serde(default, rename = "ImageID")]
+    image_id: String,
 }
 
 /// Answer of a list. Health stands in a text such as `Up 2 minutes (healthy)`.
@@ -328,31 +321,9 @@ pub(super) fn summaries(body: Value) -> Result<Vec<ContainerSummary>, serde_json
                     health(word.trim_end_matches(')'))
                 }),
             created_at: Timestamp::from_second(line.created).unwrap_or_default(),
+            image_id: line.image_id,
         })
         .collect())
-}
-
-/// Answer of an image inspect that asked for `reference`.
-pub(super) fn image(reference: &str, body: &Value) -> Image {
-    let listed = body.get("RepoDigests").and_then(Value::as_array);
-    let listed = listed.into_iter().flatten().filter_map(Value::as_str);
-    Image {
-        id: text(body, "Id"),
-        digest: digest_of(reference, listed).map(ToOwned::to_owned),
-    }
-}
-
-/// One line of a pull. Errors come as lines, too, after a status of 200.
-pub(super) fn pull_progress(line: &Value) -> Result<PullProgress, Error> {
-    match line.get("error").and_then(Value::as_str) {
-        Some(message) => Err(Error::Refused {
-            status: 500,
-            message: message.to_owned(),
-        }),
-        None => Ok(PullProgress {
-            status: text(line, "status"),
-        }),
-    }
 }
 
 /// One line of the event stream.

@@ -13,8 +13,9 @@ use super::model::ModelEngine;
 use super::streams::Source;
 use super::{
     Answer, Archive, ContainerSpec, ContainerSummary, ContainerView, Created, Engine, EngineInfo,
-    Error, Hint, Image, Labels, NetworkSpec, PullProgress, VolumeSpec, VolumeView,
+    Error, Hint, Image, Labels, LocalImage, NetworkSpec, PullProgress, VolumeSpec, VolumeView,
 };
+use crate::domain::registry::Credentials;
 use streams::Flows;
 
 /// Hints that wait for a slow listener; more are lost, as Docker loses them.
@@ -43,6 +44,8 @@ pub enum Call {
     RemoveVolume,
     /// `provide_network`
     ProvideNetwork,
+    /// `remove_image`
+    RemoveImage,
 }
 
 /// What goes wrong with a call.
@@ -272,11 +275,18 @@ impl Engine for Fake {
             .boxed()
     }
 
-    fn pull<'a>(&'a self, image: &'a str) -> BoxStream<'a, Result<PullProgress, Error>> {
-        let pull = self.call(Call::Pull, |model, _| model.pull(image));
+    fn pull<'a>(
+        &'a self,
+        image: &'a str,
+        credentials: Option<&'a Credentials>,
+    ) -> BoxStream<'a, Result<PullProgress, Error>> {
+        let pull = self.call(Call::Pull, move |model, _| {
+            model.pull_as(image, credentials)
+        });
         pull.map(|end| {
             end.map(|()| PullProgress {
                 status: "Pull complete".to_owned(),
+                ..PullProgress::default()
             })
         })
         .into_stream()
@@ -329,6 +339,15 @@ impl Engine for Fake {
 
     fn remove_volume<'a>(&'a self, name: &'a str) -> Answer<'a, ()> {
         self.call(Call::RemoveVolume, |model, _| model.remove_volume(name))
+            .boxed()
+    }
+
+    fn images(&self) -> Answer<'_, Vec<LocalImage>> {
+        async move { self.check().map(|()| self.lock().model.images()) }.boxed()
+    }
+
+    fn remove_image<'a>(&'a self, reference: &'a str) -> Answer<'a, ()> {
+        self.call(Call::RemoveImage, |model, _| model.remove_image(reference))
             .boxed()
     }
 

@@ -1,6 +1,6 @@
 //! What tests see of a model that no engine shows.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Deed, ModelEngine};
 
@@ -9,6 +9,19 @@ impl ModelEngine {
     #[must_use]
     pub fn deeds(&self) -> &[(String, Deed)] {
         &self.deeds
+    }
+
+    /// What the containers find in their environments, as far as it does not come with their images.
+    #[must_use]
+    pub fn environments(&self) -> Vec<BTreeMap<String, String>> {
+        let specs = self.containers.values().map(|container| &container.spec);
+        specs
+            .map(|spec| {
+                let mut all = spec.environment.clone();
+                all.extend(spec.secrets.expose().clone());
+                all
+            })
+            .collect()
     }
 
     /// Containers that run, by name.

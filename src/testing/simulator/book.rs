@@ -76,9 +76,13 @@ impl Entry {
             Call::Stop { grace } => SignedDuration::try_from(grace)
                 .unwrap_or(DEADLINE)
                 .saturating_add(DEADLINE),
-            Call::Pull | Call::Inspect | Call::Create | Call::Start | Call::Kill | Call::Remove => {
-                DEADLINE
-            }
+            Call::Supply
+            | Call::Pull
+            | Call::Inspect
+            | Call::Create
+            | Call::Start
+            | Call::Kill
+            | Call::Remove => DEADLINE,
         };
         Some(InFlight {
             wanted: self.task.wanted().clone(),

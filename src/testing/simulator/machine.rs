@@ -7,9 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 use super::agent::later;
 use super::mutation::Mutation;
 use super::random::Random;
+use crate::agent::broker;
 use crate::agent::step::{Call, Outcome};
 use crate::agent::wanted::{Rules, Wanted};
 use crate::domain::liveness::Host;
+use crate::domain::supply::Supply;
 use crate::domain::task::Health;
 use crate::runtime::model::{Deed, ModelEngine};
 use crate::runtime::{Created, Error, Hint};
@@ -299,6 +301,7 @@ fn carry_out(
     let definition = wanted.container(&call.container);
     let outcome = match call.call {
         Call::Inspect => Outcome::Inspected(engine.inspect(name, now).map(Box::new)),
+        Call::Supply => Outcome::Supplied(Ok(Supply::default())),
         Call::Pull => Outcome::Pulled(definition.ok_or_else(missing).and_then(|container| {
             engine.pull(&container.image)?;
             engine.image(&container.image).ok_or_else(missing)
@@ -330,6 +333,7 @@ fn failed(call: Call, error: &Error) -> Outcome {
     let error = error.clone();
     match call {
         Call::Inspect => Outcome::Inspected(Err(error)),
+        Call::Supply => Outcome::Supplied(Err(broker::Error::Unavailable(error.to_string()))),
         Call::Pull => Outcome::Pulled(Err(error)),
         Call::Create => Outcome::Created(Err::<Created, _>(error)),
         Call::Start => Outcome::Started(Err(error)),

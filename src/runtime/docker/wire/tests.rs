@@ -91,17 +91,6 @@ fn what_was_never_started_has_no_times_and_no_exit_code() {
 }
 
 #[test]
-fn an_image_without_tag_is_pulled_as_latest_only() {
-    assert_eq!(pull_query("nginx"), "fromImage=nginx&tag=latest");
-    assert_eq!(
-        pull_query("reg:5000/nginx"),
-        "fromImage=reg%3A5000/nginx&tag=latest"
-    );
-    assert_eq!(pull_query("nginx:1"), "fromImage=nginx%3A1");
-    assert_eq!(pull_query("nginx@sha256:1"), "fromImage=nginx%40sha256%3A1");
-}
-
-#[test]
 fn health_events_are_hints_and_the_execs_behind_them_are_not() {
     let event = |action: &str| json!({"Action": action, "Actor": {"Attributes": {"name": "a"}}});
     assert_eq!(
