@@ -32,6 +32,8 @@ mod nodes;
 mod ordering;
 mod placement;
 mod readiness;
+mod registry;
 mod rollouts;
+mod secrets;
 mod tampering;
 mod uninstall;

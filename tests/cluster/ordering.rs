@@ -1,52 +1,15 @@
 //! Containers of a task in order, started again by their policy, and behind one address.
 
-use std::collections::BTreeMap;
+use serde_json::json;
 
-use ecs_operator::api::task::EcsTask;
-use serde_json::{Value, json};
-
-use crate::harness::engine::{CONTAINER, Inspected, TASK_UID, WORKLOAD};
+use crate::harness::engine::{CONTAINER, TASK_UID, WORKLOAD};
 use crate::harness::fixtures::object;
 use crate::harness::machine::kubectl;
-use crate::harness::{LATER, SOON, Scene, beside_all_others, beside_others, service};
+use crate::harness::single::{becomes, seen, task};
+use crate::harness::{SOON, beside_all_others, beside_others, service};
 
 /// Name of the container that holds what a task's containers share.
 const PAUSE: &str = "~internal~ecs~pause";
-
-/// What the engines show of the containers of a task, by name in its definition.
-async fn seen(scene: &Scene, task: &EcsTask) -> Result<BTreeMap<String, Inspected>, String> {
-    let uid = task.metadata.uid.clone().unwrap();
-    let mut found = BTreeMap::new();
-    for engine in scene.machine.engines() {
-        for container in engine.list(&format!("{TASK_UID}={uid}")).await? {
-            if let Some(inspected) = engine.inspect(&container.id).await? {
-                found.insert(container.label(CONTAINER).to_owned(), inspected);
-            }
-        }
-    }
-    Ok(found)
-}
-
-async fn task(scene: &Scene, name: &str) -> Result<EcsTask, String> {
-    let found = scene.api::<EcsTask>().get(name).await;
-    found.map_err(|error| error.to_string())
-}
-
-/// Waits until a task shows something.
-async fn becomes(scene: &Scene, name: &str, pointer: &str, value: Value) -> EcsTask {
-    let what = format!("{pointer} of task {name} to be {value}");
-    scene
-        .eventually(&what, LATER, async || {
-            let task = task(scene, name).await?;
-            let status = serde_json::to_value(&task.status).unwrap();
-            if status.pointer(pointer) == Some(&value) {
-                Ok(task)
-            } else {
-                Err(status.to_string())
-            }
-        })
-        .await
-}
 
 #[tokio::test]
 async fn containers_start_when_what_they_wait_for_is_done_and_stop_in_the_reverse_order() {

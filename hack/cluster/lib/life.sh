@@ -101,8 +101,8 @@ status() {
     return
   fi
   printf '%-20s %-8s %s\n' PROCESS PID LOG
-  for name in "${daemons[@]}" registry; do
-    [[ $name == registry && ! -e $state/registry.pid ]] ||
+  for name in "${daemons[@]}" registry locked-registry; do
+    [[ $name == *registry && ! -e $state/$name.pid ]] ||
       printf '%-20s %-8s %s\n' "$name" "$(pid_of "$name" || echo -)" "$state/log/$name.log"
   done
   printf '\n%-8s %-12s %-6s %-9s %-8s %-11s %s\n' NODE ADDRESS POWER READY ENGINE CONTAINERS SOCKET

@@ -176,6 +176,14 @@ impl Engine {
         said.expect();
     }
 
+    /// `docker push`, with the logins of the configuration in this folder.
+    pub(crate) async fn push_as(&self, login: &std::path::Path, repository: &str, tag: &str) {
+        let login = login.to_string_lossy();
+        let image = format!("{repository}:{tag}");
+        let push = ["--config", &login, "push", "-q", &image];
+        self.docker(&push).await.expect();
+    }
+
     /// `docker rmi`; an image that is not there is forgotten already.
     pub(crate) async fn forget(&self, image: &str) {
         self.docker(&["rmi", image]).await;

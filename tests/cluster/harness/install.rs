@@ -34,14 +34,14 @@ pub(crate) async fn ensure() {
     if !deployed {
         install(&[]).await.expect();
     }
-    // A release that is deployed may have lost its controller all the same.
-    let rollout = [
-        "rollout",
-        "status",
-        "deployment/ecs-operator-controller",
-        "-n",
-        RELEASE,
-    ];
-    let rollout = [&rollout[..], &["--timeout=180s"]].concat();
-    kubectl(&rollout).await.expect();
+    // A release that is deployed may have lost its controller all the same, or a test its broker.
+    let broker = ["deployment/ecs-operator-broker", "-n", RELEASE];
+    let scale = [&["scale", "--replicas=2"][..], &broker].concat();
+    kubectl(&scale).await.expect();
+    for process in ["controller", "broker"] {
+        let deployment = format!("deployment/ecs-operator-{process}");
+        let rollout = ["rollout", "status", &deployment, "-n", RELEASE];
+        let rollout = [&rollout[..], &["--timeout=180s"]].concat();
+        kubectl(&rollout).await.expect();
+    }
 }

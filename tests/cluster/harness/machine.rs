@@ -83,6 +83,11 @@ impl Machine {
         self.state.join("log/audit.log")
     }
 
+    /// The cluster's certificate authority, of which its registry's certificate is too.
+    pub(crate) fn authority(&self) -> PathBuf {
+        self.state.join("pki/ca.crt")
+    }
+
     /// The newest log of each of the product's pods, by path.
     pub(crate) fn logs(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();

@@ -14,6 +14,7 @@ pub(crate) mod processes;
 mod recorder;
 mod restore;
 mod scene;
+pub(crate) mod single;
 mod turns;
 
 use std::time::Duration;
