@@ -20,18 +20,22 @@ const VALUE: &str = "hunter2-hunter2";
 
 /// Lets the broker read the Secrets of the test's namespace, in the words of the docs.
 pub(crate) async fn opt_in(scene: &Scene) {
+    bind(scene, "ecs-operator-broker-secrets").await;
+    scene
+        .eventually("the right to read Secrets", SOON, async || {
+            let may = broker_may("get", &scene.namespace).await;
+            may.then_some(()).ok_or_else(|| "not yet".to_owned())
+        })
+        .await;
+}
+
+/// Gives the broker a role in the test's namespace.
+pub(crate) async fn bind(scene: &Scene, role: &str) {
     let namespace = scene.namespace.as_str();
-    let role = "ecs-operator-broker-secrets";
     let account = format!("--serviceaccount={RELEASE}:{BROKER}");
     let bind = ["create", "rolebinding", role, "-n", namespace];
     let bind = [&bind[..], &["--clusterrole", role, &account]].concat();
     kubectl(&bind).await.expect();
-    scene
-        .eventually("the right to read Secrets", SOON, async || {
-            let may = broker_may("get", namespace).await;
-            may.then_some(()).ok_or_else(|| "not yet".to_owned())
-        })
-        .await;
 }
 
 async fn broker_may(verb: &str, namespace: &str) -> bool {
@@ -114,6 +118,8 @@ async fn only_the_agent_of_the_instance_is_given_it(scene: &Scene, instance: &st
         "pods",
         "-n",
         AGENTS,
+        "-l",
+        "ecs-operator.io/agent=node",
         "-o",
         "jsonpath={range .items[*]}{.spec.nodeName} {.metadata.name}{\"\\n\"}{end}",
     ];
@@ -123,9 +129,7 @@ async fn only_the_agent_of_the_instance_is_given_it(scene: &Scene, instance: &st
         .filter_map(|line| line.split_once(' '))
         .collect();
     for node in scene.machine.nodes() {
-        let pod = pods
-            .iter()
-            .find(|(of, pod)| *of == node && pod.starts_with("ecs-operator-agent"));
+        let pod = pods.iter().find(|(of, _)| *of == node);
         let (_, pod) = pod.unwrap_or_else(|| panic!("no agent on {node}: {pods:?}"));
         let bound = [
             "--bound-object-kind=Pod",

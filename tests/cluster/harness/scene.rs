@@ -130,7 +130,8 @@ impl Scene {
     pub(crate) async fn try_put(&self, object: &Value) -> Result<(), String> {
         let found: DynamicObject = serde_json::from_value(object.clone()).unwrap();
         let types = found.types.clone().unwrap();
-        let (group, version) = types.api_version.split_once('/').unwrap();
+        let core = ("", types.api_version.as_str());
+        let (group, version) = types.api_version.split_once('/').unwrap_or(core);
         let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &types.kind));
         let api: Api<DynamicObject> = match &found.metadata.namespace {
             Some(namespace) => Api::namespaced_with(self.kube.clone(), namespace, &resource),
