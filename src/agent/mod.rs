@@ -119,7 +119,12 @@ pub async fn run(
         metrics,
         asks,
     };
-    let driver = driver::run(settings.driver, surroundings, clock, shutdown.clone());
+    let driver = Box::pin(driver::run(
+        settings.driver,
+        surroundings,
+        clock,
+        shutdown.clone(),
+    ));
     let ended = tokio::select! {
         () = shutdown.cancelled() => Ok(()),
         () = engine::look_after(engine, settings.socket, sender) => Ok(()),

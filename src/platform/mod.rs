@@ -8,4 +8,5 @@ pub mod lease;
 pub mod serving;
 pub mod shutdown;
 pub mod telemetry;
+pub mod upload;
 pub mod watching;

@@ -148,7 +148,9 @@ async fn the_chart_grants_what_an_agent_uses_and_nothing_else() {
     scene.stop_task("one").await;
     scene.until("one", "STOPPED").await;
     agent.stop().await;
-    rights::compare("ecs-operator-agent", scene.api.used_by("agent-a"), &[]);
+    // Whose token it is, it asks when the gateway calls: the gateway's tests see that.
+    let reviews = [("authentication.k8s.io", "tokenreviews", "create")];
+    rights::compare("ecs-operator-agent", scene.api.used_by("agent-a"), &reviews);
 }
 
 #[tokio::test(start_paused = true)]

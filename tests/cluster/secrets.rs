@@ -1,5 +1,6 @@
 //! Secrets on their real way: from Kubernetes through the broker into a container, to nobody else, and with no trace.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use ecs_operator::api::supply::AUDIENCE;
@@ -62,7 +63,7 @@ pub(crate) async fn shown(scene: &Scene) -> String {
     }
     for engine in scene.machine.engines() {
         for container in engine.list(TASK_UID).await.unwrap() {
-            all += &format!("{:?}", container.labels);
+            writeln!(all, "{:?}", container.labels).unwrap();
         }
     }
     for log in scene.machine.logs() {

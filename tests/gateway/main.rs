@@ -4,6 +4,7 @@
 
 mod scene;
 
+use ecs_operator::platform::upload::{self, put_archive};
 use ecs_operator::runtime::streams::{Size, Source, Terminal};
 use ecs_operator::testing::rights;
 use futures::{AsyncReadExt, SinkExt, StreamExt};
@@ -184,16 +185,18 @@ async fn files_go_in_and_come_out() {
     archive
         .append_data(&mut header, "greeting", &b"hello"[..])
         .unwrap();
-    let body = kube::client::Body::from(archive.into_inner().unwrap());
-    let put = Request::put(format!("{TASK}/exec/archive?path=/tmp")).body(body);
-    assert!(
-        client
-            .send(put.unwrap())
-            .await
-            .unwrap()
-            .status()
-            .is_success()
-    );
+    let archive = archive.into_inner().unwrap();
+    let put = async |broken: bool| {
+        let pieces = archive.chunks(700).map(|piece| Ok(piece.to_vec().into()));
+        let end = broken.then(|| Err(std::io::Error::other("the file is gone")));
+        let pieces: Vec<std::io::Result<bytes::Bytes>> = pieces.chain(end).collect();
+        let path = format!("{TASK}/exec/archive?path=/tmp");
+        let body = futures::stream::iter(pieces);
+        put_archive(&scene.config("alice"), &path, body).await
+    };
+    assert!(put(false).await.unwrap().status().is_success());
+    let broken = put(true).await;
+    assert!(broken.is_err_and(|error| matches!(error, upload::Error::Broken(_))));
     let get = Request::get(format!("{TASK}/exec/archive?path=/tmp/greeting")).body(Vec::new());
     let mut packed = Vec::new();
     let mut stream = client.request_stream(get.unwrap()).await.unwrap();
@@ -383,4 +386,11 @@ async fn the_chart_grants_what_the_gateway_uses_and_nothing_else() {
         scene.api.used_by("gateway"),
         &UNSEEN,
     );
+    let by_the_agent: Vec<String> = scene
+        .api
+        .used_by("agent")
+        .into_iter()
+        .map(|right| format!("{} {}", right.verb, right.resource))
+        .collect();
+    assert_eq!(by_the_agent, ["create tokenreviews"]);
 }

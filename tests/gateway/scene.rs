@@ -145,16 +145,20 @@ impl Scene {
 
     /// What the API server does for `user`.
     pub(crate) fn client(&self, user: &str) -> Client {
+        Client::try_from(self.config(user)).unwrap()
+    }
+
+    pub(crate) fn config(&self, user: &str) -> Config {
         let pem = self.front_proxy.clone();
-        self.client_with(user, Some(pem))
+        self.config_with(user, Some(pem))
     }
 
     /// The same from somebody who is not the API server.
     pub(crate) fn stranger(&self, user: &str) -> Client {
-        self.client_with(user, None)
+        Client::try_from(self.config_with(user, None)).unwrap()
     }
 
-    fn client_with(&self, user: &str, pem: Option<String>) -> Client {
+    fn config_with(&self, user: &str, pem: Option<String>) -> Config {
         let url = format!("https://{}", self.gateway).parse().unwrap();
         let mut config = Config::new(url);
         let authority = CertificateDer::from_pem_slice(self.authority.as_bytes()).unwrap();
@@ -166,7 +170,7 @@ impl Scene {
             config.auth_info.client_certificate_data = Some(base64(certificate));
             config.auth_info.client_key_data = Some(base64(key).into());
         }
-        Client::try_from(config).unwrap()
+        config
     }
 
     pub(crate) fn streams(&self, user: &str) -> Api<TaskStreams> {

@@ -15,7 +15,7 @@ use tokio_util::compat::FuturesAsyncReadCompatExt;
 use tokio_util::io::{ReaderStream, SyncIoBridge};
 
 use super::connection::{Connection, explained};
-use super::upload;
+use crate::platform::upload;
 
 pub(super) const EXAMPLE: &str =
     "The task needs enableExecuteCommand: true, as for exec: who may copy may change what runs.
@@ -142,7 +142,7 @@ async fn upload(
     let (folder, name) = destination(to.path, local.unwrap_or("root"));
     let path = path(connection, to, &folder, container);
     let archive = pack(from.to_owned(), name, metadata.is_dir());
-    let answer = upload::put(&connection.config, &path, archive).await;
+    let answer = upload::put_archive(&connection.config, &path, archive).await;
     let answer = answer.context("cannot send the file")?;
     let status = answer.status();
     if !status.is_success() {

@@ -10,7 +10,6 @@ mod run;
 mod stop;
 mod tasks;
 mod terminal;
-mod upload;
 
 use std::process::ExitCode;
 
