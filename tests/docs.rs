@@ -28,7 +28,19 @@ const MARK: &str = "<!-- generated below -->\n";
 const ELSEWHERE: &[(&str, &str)] = &[
     (
         "extensions",
-        "credentials_that_cannot_be_read_are_told_and_those_of_other_registries_passed_over",
+        "a_container_finds_its_files_its_variables_and_a_token_by_which_its_role_is_known",
+    ),
+    (
+        "taskRoleArn",
+        "a_task_with_a_role_finds_a_token_that_is_renewed_for_as_long_as_it_runs",
+    ),
+    (
+        "containerDefinitions[].environmentFiles",
+        "environment_files_give_way_to_the_definition_and_are_replaced_by_an_override",
+    ),
+    (
+        "containerDefinitions[].logConfiguration.secretOptions",
+        "a_log_driver_gets_secret_options_and_nobody_sees_them",
     ),
     (
         "containerDefinitions[].secrets",

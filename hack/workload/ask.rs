@@ -1,4 +1,5 @@
-//! Asks, from inside a task, what the task may ask of the place where it runs: ECS's metadata and protection endpoints.
+//! Asks, from inside a task, what the task may ask of the place where it runs: ECS's metadata, protection and credentials
+//! endpoints.
 
 use std::io::{Error, ErrorKind};
 use std::time::Duration;
@@ -21,12 +22,26 @@ pub(crate) async fn protect() -> (StatusCode, String) {
     passed_on("ECS_AGENT_URI", "PUT", "/task-protection/v1/state", body).await
 }
 
+/// The credentials of the task's role.
+pub(crate) async fn credentials() -> (StatusCode, String) {
+    let asked = async {
+        let path = std::env::var("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
+        let uri = format!("http://169.254.170.2{}", path.map_err(Error::other)?);
+        timeout(LIMIT, ask(&uri, "GET", "", "")).await?
+    };
+    told(asked.await)
+}
+
 async fn passed_on(variable: &str, method: &str, path: &str, body: &str) -> (StatusCode, String) {
     let asked = async {
         let uri = std::env::var(variable).map_err(Error::other)?;
         timeout(LIMIT, ask(&uri, method, path, body)).await?
     };
-    match asked.await {
+    told(asked.await)
+}
+
+fn told(asked: Result<(StatusCode, String), Error>) -> (StatusCode, String) {
+    match asked {
         Ok(answer) => answer,
         Err(error) => (StatusCode::BAD_GATEWAY, error.to_string()),
     }

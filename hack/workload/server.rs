@@ -81,6 +81,7 @@ pub(crate) fn router(workload: Workload) -> Router {
         .route("/control/exit", any(exit))
         .route("/control/metadata", any(ask::metadata))
         .route("/control/protect", any(ask::protect))
+        .route("/control/credentials", any(ask::credentials))
         .route(
             "/control/exhaust-memory",
             any(|| async { exhaust_memory() }),

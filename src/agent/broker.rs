@@ -7,7 +7,13 @@ use std::time::Duration;
 
 use kube::{Client, Config};
 
-use crate::api::supply::{PATH, SupplyAnswer, SupplyRequest};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::api::supply::{
+    PATH, ROLE_TOKEN_PATH, RoleTokenAnswer, RoleTokenRequest, SupplyAnswer, SupplyRequest,
+};
+use crate::domain::secret::Secret;
 use crate::domain::supply::Supply;
 
 const DEADLINE: Duration = Duration::from_secs(15);
@@ -65,15 +71,33 @@ impl Broker {
     /// # Errors
     /// See [`Error`].
     pub async fn supply(&self, request: &SupplyRequest) -> Result<Supply, Error> {
+        let answer: SupplyAnswer = self.ask(PATH, request).await?;
+        Ok(answer.into())
+    }
+
+    /// Asks for another token of the role of a task.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn role_token(&self, request: &RoleTokenRequest) -> Result<Secret<String>, Error> {
+        let answer: RoleTokenAnswer = self.ask(ROLE_TOKEN_PATH, request).await?;
+        Ok(answer.into())
+    }
+
+    async fn ask<A: DeserializeOwned>(
+        &self,
+        path: &str,
+        request: &impl Serialize,
+    ) -> Result<A, Error> {
         let client = (self.0)().map_err(Error::Unavailable)?;
         let body = serde_json::to_vec(request).unwrap_or_default();
-        let request = http::Request::post(PATH)
+        let request = http::Request::post(path)
             .header(http::header::CONTENT_TYPE, "application/json")
             .body(body)
             .map_err(|error| Error::Unavailable(error.to_string()))?;
-        let answer = tokio::time::timeout(DEADLINE, client.request::<SupplyAnswer>(request)).await;
+        let answer = tokio::time::timeout(DEADLINE, client.request::<A>(request)).await;
         match answer {
-            Ok(Ok(answer)) => Ok(answer.into()),
+            Ok(Ok(answer)) => Ok(answer),
             // Not known: the token is being renewed, or the pod is newer than what the API server remembers.
             Ok(Err(kube::Error::Api(status)))
                 if (400..500).contains(&status.code) && status.code != 401 =>

@@ -22,8 +22,8 @@ use crate::api::container_instance::{
     AgentEndpoint, ContainerInstance, EngineReport, InstanceReport, InstanceResources,
 };
 use crate::api::names;
-use crate::domain::definition::SWAP_LIMIT;
 use crate::domain::definition::logs::LogDriver;
+use crate::domain::definition::{FILES, SWAP_LIMIT};
 use crate::domain::resources::{CPU_UNITS_PER_CORE, Capacity};
 use crate::platform::clock::Clock;
 use crate::platform::watching;
@@ -61,6 +61,8 @@ pub struct Identity {
     pub endpoint: Option<AgentEndpoint>,
     /// It knows a broker.
     pub has_broker: bool,
+    /// It has a folder for files of tasks.
+    pub has_files: bool,
 }
 
 /// What the engine offers to tasks under this size.
@@ -154,6 +156,15 @@ fn attributes(info: &EngineInfo, identity: &Identity) -> Map<Str<128>, 128> {
         able("ecs.capability.secrets.asm.environment-variables".into());
         able("ecs.capability.secrets.ssm.environment-variables".into());
         able("ecs.capability.private-registry-authentication.secretsmanager".into());
+        able("ecs.capability.env-files.s3".into());
+        able("ecs.capability.secrets.asm.bootstrap.log-driver".into());
+        able("ecs.capability.secrets.ssm.bootstrap.log-driver".into());
+    }
+    if identity.has_files {
+        able(FILES.into());
+    }
+    if identity.has_broker && identity.has_files {
+        able("com.amazonaws.ecs.capability.task-iam-role".into());
     }
     if identity.privileged {
         able("com.amazonaws.ecs.capability.privileged-container".into());

@@ -8,6 +8,7 @@ pub mod broker;
 pub mod driver;
 pub mod endpoint;
 pub mod engine;
+pub mod files;
 pub mod images;
 pub mod instance;
 pub mod lease;

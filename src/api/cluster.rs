@@ -17,9 +17,11 @@ use serde::{Deserialize, Serialize};
 use super::bounded::{List, Map, Str};
 
 mod images;
+mod roles;
 mod secrets;
 
 pub use images::{ImageCleanup, ImagePullBehavior};
+pub use roles::TaskRoleMapping;
 pub use secrets::SecretMapping;
 
 /// A group of container instances, and who may use it.
@@ -91,9 +93,12 @@ pub struct EcsClusterSpec {
     /// When images that no container uses are removed from the instances.
     #[serde(default)]
     pub image_cleanup: ImageCleanup,
-    /// Which Secrets stand for those of AWS that tasks name; the first line that fits counts.
+    /// Which Secrets and ConfigMaps stand for what tasks name of AWS; the first line that fits counts.
     #[serde(default, skip_serializing_if = "List::is_empty")]
     pub secret_mappings: List<SecretMapping, 256>,
+    /// Which ServiceAccounts stand for the roles of AWS that tasks name; the first line that fits counts.
+    #[serde(default, skip_serializing_if = "List::is_empty")]
+    pub task_role_mappings: List<TaskRoleMapping, 256>,
 }
 
 /// The node agents of a cluster.

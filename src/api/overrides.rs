@@ -27,6 +27,7 @@ pub(super) fn apply(
     let mut spec = spec.clone();
     replace(&mut spec.cpu, overrides.cpu.as_ref());
     replace(&mut spec.memory, overrides.memory.as_ref());
+    replace(&mut spec.task_role_arn, overrides.task_role_arn.as_ref());
     let changes = overrides.container_overrides.iter().flatten();
     for (index, change) in changes.enumerate() {
         let mut containers = spec.container_definitions.iter_mut();
@@ -68,6 +69,10 @@ fn apply_to(container: &mut ContainerDefinition, change: &ContainerOverride) {
         &mut container.memory_reservation,
         change.memory_reservation.as_ref(),
     );
+    replace(
+        &mut container.environment_files,
+        change.environment_files.as_ref(),
+    );
     if let Some(added) = &change.environment {
         let mut environment = container.environment.take().unwrap_or_default();
         environment.retain(|pair| !added.iter().any(|new| new.name == pair.name));
@@ -105,8 +110,9 @@ mod tests {
     #[test]
     fn only_what_is_named_is_replaced_and_the_environment_is_merged() {
         let overrides = serde_json::from_value(json!({
-            "cpu": "256",
-            "containerOverrides": [{"name": "app", "command": ["migrate"], "environment": [{"name": "B", "value": "2"}]}],
+            "cpu": "256", "taskRoleArn": "serviceaccount:once",
+            "containerOverrides": [{"name": "app", "command": ["migrate"], "environment": [{"name": "B", "value": "2"}],
+                "environmentFiles": [{"type": "s3", "value": "configmap:once:env"}]}],
         }))
         .unwrap();
         let changed = apply(&definition(), &overrides).unwrap();
@@ -117,6 +123,11 @@ mod tests {
         assert_eq!(changed.cpu.as_ref().unwrap().as_str(), "256");
         assert_eq!(app.command.as_ref().unwrap()[0].as_str(), "migrate");
         assert_eq!(app.environment.as_ref().unwrap().len(), 2);
+        assert_eq!(app.environment_files.as_ref().unwrap().len(), 1);
+        assert_eq!(
+            changed.task_role_arn.as_ref().unwrap().as_str(),
+            "serviceaccount:once"
+        );
         assert_eq!(app.memory, Some(64));
         assert_eq!(side, &before.container_definitions[1]);
     }

@@ -12,7 +12,7 @@ mod volumes;
 use std::time::Duration;
 
 pub use placement::{service_placement, task_placement, too_many_constraints};
-pub use secrets::{image_pull_secrets, secrets};
+pub use secrets::{environment_files, files, image_pull_secrets, log_secrets, secrets, task_role};
 
 use super::bounded::{List, Str};
 use super::task_definition::TaskDefinitionSpec;
@@ -67,6 +67,11 @@ pub fn task_definition(
     let constraints = spec.placement_constraints.as_deref();
     let placement_constraints =
         placement::definition_constraints(constraints.map_or(&[], Vec::as_slice), &mut problems);
+    let mut containers: Vec<Container> = spec.container_definitions.iter().map(container).collect();
+    for container in &mut containers {
+        container.files = files(spec, &container.name);
+    }
+    problems.extend(secrets::files_for_nobody(spec, &containers));
     let definition = TaskDefinition {
         family: family.to_owned(),
         network_mode: namespaces::network_mode(spec.network_mode),
@@ -75,9 +80,10 @@ pub fn task_definition(
         cpu,
         memory,
         architecture: architecture(spec),
-        containers: spec.container_definitions.iter().map(container).collect(),
+        containers,
         volumes: volumes::volumes(spec, &mut problems),
         image_pull_secrets: image_pull_secrets(spec),
+        task_role: task_role(spec),
         placement_constraints,
     };
     problems.extend(rules::problems(&definition));
@@ -85,6 +91,20 @@ pub fn task_definition(
         Ok(definition)
     } else {
         Err(problems)
+    }
+}
+
+/// The definition as a task runs it: with what the task overrides.
+///
+/// # Errors
+/// All problems of the overrides, each naming its field.
+pub fn overridden(
+    spec: &TaskDefinitionSpec,
+    overrides: Option<&shapes::TaskOverride>,
+) -> Result<TaskDefinitionSpec, Vec<Problem>> {
+    match overrides {
+        Some(overrides) => overrides::apply(spec, overrides),
+        None => Ok(spec.clone()),
     }
 }
 
@@ -236,6 +256,9 @@ fn container(spec: &shapes::ContainerDefinition) -> Container {
             .repository_credentials
             .as_ref()
             .map(|credentials| credentials.credentials_parameter.to_string()),
+        environment_files: environment_files(spec),
+        log_secrets: log_secrets(spec),
+        files: Vec::new(),
     }
 }
 

@@ -171,6 +171,35 @@ pub struct TaskDefinitionExtensions {
     /// without `repositoryCredentials`; the first that has credentials for the image's registry counts.
     #[serde(default, skip_serializing_if = "List::is_empty")]
     pub image_pull_secrets: List<Str<253>, 16>,
+    /// Files that containers find, which they may not change.
+    #[serde(default, skip_serializing_if = "List::is_empty")]
+    pub files: List<TaskFile, 64>,
+    /// For whom the tokens of `taskRoleArn` are. Default: what the EcsCluster's table says; the API server of Kubernetes for
+    /// `serviceaccount:<name>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub task_role_audience: Option<Str<255>>,
+}
+
+/// A file that a container finds. It never changes while the container is there.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.text) != has(self.valueFrom)").message("give a file either text or valueFrom"))]
+pub struct TaskFile {
+    /// Name of the container.
+    #[schemars(length(min = 1))]
+    pub container_name: Str<255>,
+    /// Where the file is in the container; folders on the way are made.
+    #[schemars(length(min = 1))]
+    pub path: Str<1024>,
+    /// What stands in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<Str<32768>>,
+    /// Whose value stands in it: `secret:<name>:<key>` or `configmap:<name>:<key>` of the namespace, or a name that the
+    /// EcsCluster's table maps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub value_from: Option<Str<2048>>,
 }
 
 /// What has become of a TaskDefinition.

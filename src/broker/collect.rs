@@ -1,4 +1,4 @@
-//! Reads what a container's definition names: its secrets, and the credentials of its image's registry.
+//! Reads what a container's definition names: values of Secrets and ConfigMaps, and the credentials of its image's registry.
 
 use std::collections::BTreeMap;
 
@@ -16,26 +16,41 @@ use crate::api::task_definition::{TaskDefinitionRevision, TaskDefinitionSpec};
 use crate::domain::ids::{self, RevisionReference};
 use crate::domain::registry::{Credentials, Unreadable};
 use crate::domain::secret::Secret;
-use crate::domain::supply::{self, Location, Mapping, Supply};
+use crate::domain::supply::{
+    Content, Contents, Location, Mapping, RoleMapping, SecretReference, Source, Supply,
+    environment, resolve,
+};
 
 /// Key of the Docker configuration in a Secret of type `kubernetes.io/dockerconfigjson`.
 const DOCKER_CONFIG: &str = ".dockerconfigjson";
 
-/// Role of the chart that a namespace's owner binds to let the broker read Secrets there.
+/// Role of the chart that a namespace's owner binds to let the broker read Secrets and ConfigMaps there.
 pub const READER_ROLE: &str = "ecs-operator-broker-secrets";
 
-/// The Secrets of one namespace, as they were read for one request.
-pub struct Secrets<'a> {
+/// What a Secret or ConfigMap holds.
+type Data = BTreeMap<String, ByteString>;
+
+/// The Secrets and ConfigMaps of one namespace, as they were read for one request.
+pub struct Values<'a> {
     client: Client,
     settings: &'a Settings,
     namespace: String,
-    read: BTreeMap<String, BTreeMap<String, ByteString>>,
+    read: BTreeMap<(Source, String), Data>,
 }
 
-/// Reads a revision, and gives the definition in it.
+/// The tables of a cluster.
+#[derive(Debug, Default)]
+pub struct Tables {
+    /// Where what tasks name of AWS is.
+    pub values: Vec<Mapping>,
+    /// Who stands for roles of AWS.
+    pub roles: Vec<RoleMapping>,
+}
+
+/// Reads a revision, and gives the definition in it with what the task overrides.
 ///
 /// # Errors
-/// When there is none, or nobody answers.
+/// When there is none, the overrides do not fit it, or nobody answers.
 pub async fn definition(
     client: &Client,
     task: &EcsTask,
@@ -60,54 +75,112 @@ pub async fn definition(
         .get_opt(&name)
         .await
         .map_err(|error| later(&error))?;
-    found.map(|found| found.spec.definition).ok_or_else(missing)
+    let registered = found.ok_or_else(missing)?.spec.definition;
+    parse::overridden(&registered, task.spec.overrides.as_ref()).map_err(|problems| {
+        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        Refusal::Impossible(problems.join("; "))
+    })
 }
 
-/// The table of a task's cluster; empty where there is no such cluster.
+/// The tables of a task's cluster; empty where there is no such cluster.
 ///
 /// # Errors
 /// When nobody answers.
-pub async fn mappings(client: &Client, task: &EcsTask) -> Result<Vec<Mapping>, Refusal> {
+pub async fn tables(client: &Client, task: &EcsTask) -> Result<Tables, Refusal> {
     let clusters: Api<EcsCluster> = Api::all(client.clone());
     let found = clusters
         .get_opt(task.cluster_name())
         .await
         .map_err(|error| later(&error))?;
-    let table = found
-        .iter()
-        .flat_map(|cluster| cluster.spec.secret_mappings.iter());
-    Ok(table.map(Mapping::from).collect())
+    Ok(
+        found.map_or_else(Tables::default, |EcsCluster { spec, .. }| Tables {
+            values: spec.secret_mappings.iter().map(Mapping::from).collect(),
+            roles: spec
+                .task_role_mappings
+                .iter()
+                .map(RoleMapping::from)
+                .collect(),
+        }),
+    )
 }
 
-/// All that `container` names.
+/// All that `container` names; the token of the task's role is none of it.
 ///
 /// # Errors
 /// When something of it is not there or not for the broker; nothing is given then.
 pub async fn supply(
-    secrets: &mut Secrets<'_>,
+    values: &mut Values<'_>,
     definition: &TaskDefinitionSpec,
     container: &ContainerDefinition,
     mappings: &[Mapping],
 ) -> Result<Supply, Refusal> {
-    let mut environment = BTreeMap::new();
-    for reference in parse::secrets(container) {
-        let location = supply::resolve(&reference.value_from, mappings).map_err(|message| {
-            Refusal::Impossible(format!("secret {}: {message}", reference.name))
-        })?;
-        let value = secrets.value(&location).await?;
-        environment.insert(reference.name, value.expose().clone());
-    }
-    let credentials = credentials(secrets, definition, container, mappings).await?;
-    let environment = Secret::new(environment);
+    let secrets = parse::secrets(container);
+    let options = parse::log_secrets(container);
     Ok(Supply {
-        environment,
-        credentials,
+        environment: Secret::new(named(values, "secret", &secrets, mappings).await?),
+        environment_files: environment_files(values, container, mappings).await?,
+        log_options: Secret::new(named(values, "secretOption", &options, mappings).await?),
+        files: files(values, definition, container, mappings).await?,
+        credentials: credentials(values, definition, container, mappings).await?,
+        role_token: None,
     })
+}
+
+/// Where the value is that `what` names.
+fn locate(what: &str, value_from: &str, mappings: &[Mapping]) -> Result<Location, Refusal> {
+    let found = resolve(value_from, mappings);
+    found.map_err(|message| Refusal::Impossible(format!("{what}: {message}")))
+}
+
+async fn named(
+    values: &mut Values<'_>,
+    what: &str,
+    references: &[SecretReference],
+    mappings: &[Mapping],
+) -> Result<BTreeMap<String, String>, Refusal> {
+    let mut found = BTreeMap::new();
+    for SecretReference { name, value_from } in references {
+        let location = locate(&format!("{what} {name}"), value_from, mappings)?;
+        let value = values.text(&location).await?;
+        found.insert(name.clone(), value.expose().clone());
+    }
+    Ok(found)
+}
+
+async fn environment_files(
+    values: &mut Values<'_>,
+    container: &ContainerDefinition,
+    mappings: &[Mapping],
+) -> Result<Secret<BTreeMap<String, String>>, Refusal> {
+    let mut texts = Vec::new();
+    for file in parse::environment_files(container) {
+        let location = locate("environmentFiles", &file, mappings)?;
+        texts.push(values.text(&location).await?);
+    }
+    let texts = texts.iter().map(|text| text.expose().as_str());
+    Ok(Secret::new(environment::variables(texts)))
+}
+
+async fn files(
+    values: &mut Values<'_>,
+    definition: &TaskDefinitionSpec,
+    container: &ContainerDefinition,
+    mappings: &[Mapping],
+) -> Result<Secret<Contents>, Refusal> {
+    let mut found = Contents::new();
+    for file in parse::files(definition, &container.name) {
+        if let Content::From(value_from) = &file.content {
+            let location = locate(&format!("file {}", file.path), value_from, mappings)?;
+            let content = values.bytes(&location).await?;
+            found.insert(file.path, content.expose().clone());
+        }
+    }
+    Ok(Secret::new(found))
 }
 
 /// Those that the container names go first; else the first of the definition that are for the image's registry.
 async fn credentials(
-    secrets: &mut Secrets<'_>,
+    values: &mut Values<'_>,
     definition: &TaskDefinitionSpec,
     container: &ContainerDefinition,
     mappings: &[Mapping],
@@ -119,24 +192,23 @@ async fn credentials(
         ))
     };
     if let Some(named) = &container.repository_credentials {
-        let location = supply::resolve(&named.credentials_parameter, mappings)
-            .map_err(|message| Refusal::Impossible(format!("repositoryCredentials: {message}")))?;
-        let value = secrets.value(&location).await?;
-        let read = Credentials::read(value.expose().as_bytes(), image);
+        let parameter = &named.credentials_parameter;
+        let location = locate("repositoryCredentials", parameter, mappings)?;
+        let value = values.bytes(&location).await?;
+        let read = Credentials::read(value.expose(), image);
         return read
             .map(Some)
-            .map_err(|why| unreadable(&location.secret, why));
+            .map_err(|why| unreadable(&location.name, why));
     }
     for secret in parse::image_pull_secrets(definition) {
-        let key = DOCKER_CONFIG.to_owned();
-        let value = secrets
-            .value(&Location {
-                secret: secret.clone(),
-                key,
-                field: None,
-            })
-            .await?;
-        match Credentials::read(value.expose().as_bytes(), image) {
+        let location = Location {
+            source: Source::Secret,
+            name: secret.clone(),
+            key: DOCKER_CONFIG.to_owned(),
+            field: None,
+        };
+        let value = values.bytes(&location).await?;
+        match Credentials::read(value.expose(), image) {
             Ok(found) => return Ok(Some(found)),
             Err(Unreadable::OtherRegistry) => {}
             Err(why @ Unreadable::Form) => return Err(unreadable(&secret, why)),
@@ -145,8 +217,8 @@ async fn credentials(
     Ok(None)
 }
 
-impl<'a> Secrets<'a> {
-    /// The Secrets of `namespace`, none of them read yet.
+impl<'a> Values<'a> {
+    /// Those of `namespace`, none of them read yet.
     #[must_use]
     pub fn of(client: &Client, settings: &'a Settings, namespace: &str) -> Self {
         Self {
@@ -157,25 +229,28 @@ impl<'a> Secrets<'a> {
         }
     }
 
-    async fn value(&mut self, location: &Location) -> Result<Secret<String>, Refusal> {
-        let Location { secret, key, field } = location;
-        let namespace = self.namespace.clone();
-        let data = self.data(secret).await?;
-        let impossible = |what: String| {
-            Refusal::Impossible(format!("Secret {secret} of namespace {namespace} {what}"))
-        };
-        let bytes = data
-            .get(key)
-            .ok_or_else(|| impossible(format!("has no key {key}")))?;
-        let text = String::from_utf8(bytes.0.clone()).map_err(|_| {
-            impossible(format!(
-                "has a key {key} that is no text: a variable of the environment has to be"
-            ))
+    /// A value that has to be text, as variables and options have.
+    async fn text(&mut self, location: &Location) -> Result<Secret<String>, Refusal> {
+        let bytes = self.bytes(location).await?;
+        let text = String::from_utf8(bytes.expose().clone());
+        let text = text.map_err(|_| {
+            let what = format!(
+                "has a key {} that is no text: a variable of the environment has to be",
+                location.key
+            );
+            self.impossible(location, &what)
         })?;
-        let Some(field) = field else {
-            return Ok(Secret::new(text));
+        Ok(Secret::new(text))
+    }
+
+    async fn bytes(&mut self, location: &Location) -> Result<Secret<Vec<u8>>, Refusal> {
+        let key = &location.key;
+        let found = self.data(location).await?.get(key).map(|it| it.0.clone());
+        let bytes = found.ok_or_else(|| self.impossible(location, &format!("has no key {key}")))?;
+        let Some(field) = &location.field else {
+            return Ok(Secret::new(bytes));
         };
-        let object: Option<Value> = serde_json::from_str(&text).ok();
+        let object: Option<Value> = serde_json::from_slice(&bytes).ok();
         let found = object.as_ref().and_then(|object| object.get(field));
         let found = found.and_then(|value| match value {
             Value::String(text) => Some(text.clone()),
@@ -183,35 +258,51 @@ impl<'a> Secrets<'a> {
             Value::Null | Value::Array(_) | Value::Object(_) => None,
         });
         let found = found.ok_or_else(|| {
-            impossible(format!(
-                "has under key {key} no JSON object with a field {field}"
-            ))
+            let what = format!("has under key {key} no JSON object with a field {field}");
+            self.impossible(location, &what)
         })?;
-        Ok(Secret::new(found))
+        Ok(Secret::new(found.into_bytes()))
     }
 
-    async fn data(&mut self, name: &str) -> Result<&BTreeMap<String, ByteString>, Refusal> {
-        if !self.read.contains_key(name) {
-            let secrets: Api<v1::Secret> = Api::namespaced(self.client.clone(), &self.namespace);
-            let found = secrets
-                .get_opt(name)
-                .await
-                .map_err(|error| self.unread(&error))?;
-            let found = found.ok_or_else(|| {
-                Refusal::Impossible(format!(
-                    "Secret {name} of namespace {} does not exist",
-                    self.namespace
-                ))
-            })?;
-            self.read
-                .insert(name.to_owned(), found.data.unwrap_or_default());
+    fn impossible(&self, location: &Location, what: &str) -> Refusal {
+        let (kind, name) = (location.source.kind(), &location.name);
+        let namespace = &self.namespace;
+        Refusal::Impossible(format!("{kind} {name} of namespace {namespace} {what}"))
+    }
+
+    async fn data(&mut self, location: &Location) -> Result<&Data, Refusal> {
+        let at = (location.source, location.name.clone());
+        if !self.read.contains_key(&at) {
+            let found = match location.source {
+                Source::Secret => self.secret(&location.name).await,
+                Source::ConfigMap => self.config_map(&location.name).await,
+            };
+            let found = found.map_err(|error| self.unread(location.source, &error))?;
+            let found = found.ok_or_else(|| self.impossible(location, "does not exist"))?;
+            self.read.insert(at.clone(), found);
         }
         self.read
-            .get(name)
+            .get(&at)
             .ok_or_else(|| Refusal::Later("nothing was read".to_owned()))
     }
 
-    fn unread(&self, error: &kube::Error) -> Refusal {
+    async fn secret(&self, name: &str) -> Result<Option<Data>, kube::Error> {
+        let secrets: Api<v1::Secret> = Api::namespaced(self.client.clone(), &self.namespace);
+        let found = secrets.get_opt(name).await?;
+        Ok(found.map(|found| found.data.unwrap_or_default()))
+    }
+
+    async fn config_map(&self, name: &str) -> Result<Option<Data>, kube::Error> {
+        let maps: Api<v1::ConfigMap> = Api::namespaced(self.client.clone(), &self.namespace);
+        let found = maps.get_opt(name).await?;
+        Ok(found.map(|found| {
+            let texts = found.data.unwrap_or_default().into_iter();
+            let texts = texts.map(|(key, text)| (key, ByteString(text.into_bytes())));
+            texts.chain(found.binary_data.unwrap_or_default()).collect()
+        }))
+    }
+
+    fn unread(&self, source: Source, error: &kube::Error) -> Refusal {
         let forbidden = matches!(error, kube::Error::Api(status) if status.code == 403);
         if !forbidden {
             return later(error);
@@ -221,9 +312,10 @@ impl<'a> Secrets<'a> {
             settings,
             ..
         } = self;
+        let kind = source.kind();
+        let advice = settings.binding(READER_ROLE, namespace);
         Refusal::Impossible(format!(
-            "the broker may not read Secrets of namespace {namespace}. Its owner lets it by: kubectl create rolebinding {READER_ROLE} --namespace {namespace} --clusterrole {READER_ROLE} --serviceaccount {}",
-            settings.own_account
+            "the broker may not read {kind}s of namespace {namespace}. Its owner lets it by: {advice}"
         ))
     }
 }

@@ -1,9 +1,10 @@
-//! The broker: gives an agent the secrets and registry credentials that a task of its instance names, and nothing else.
+//! The broker: gives an agent the secrets, registry credentials and role that a task of its instance names, and nothing else.
 //!
 //! # Expected flow
 //! An agent asks for one container of one task, and shows a token that Kubernetes made for its pod. [`caller`] has the API
 //! server review the token, which says of which instance the agent is. [`entitled`] checks that the task is bound to that
-//! instance and may still start. [`collect`] reads the task's definition and the Secrets that it names.
+//! instance and is not to stop. [`collect`] reads the task's definition and the Secrets that it names; [`roles`] has the API
+//! server make a token for the ServiceAccount that it names. The agent of a task that runs asks for further tokens.
 //!
 //! # Guarantees
 //! Nothing that the agent says chooses what it gets: the names stand in the definition, the namespace is the task's.
@@ -19,6 +20,7 @@ pub mod caller;
 pub mod collect;
 pub mod entitled;
 pub mod refusal;
+pub mod roles;
 pub mod serve;
 
 pub use refusal::Refusal;
@@ -35,6 +37,16 @@ pub struct Settings {
     pub pod_agent: String,
     /// The broker's own ServiceAccount, `namespace:name`, for the advice on how to let it read Secrets.
     pub own_account: String,
+}
+
+impl Settings {
+    /// How the owner of a namespace gives the broker one of the chart's roles there.
+    fn binding(&self, role: &str, namespace: &str) -> String {
+        let account = &self.own_account;
+        format!(
+            "kubectl create rolebinding {role} --namespace {namespace} --clusterrole {role} --serviceaccount {account}"
+        )
+    }
 }
 
 /// All that answering takes.

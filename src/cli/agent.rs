@@ -19,6 +19,7 @@ use tracing::info;
 use crate::agent::broker::{self, Broker};
 use crate::agent::driver;
 use crate::agent::endpoint;
+use crate::agent::files::{self, Files};
 use crate::agent::images;
 use crate::agent::instance::{Identity, Size};
 use crate::agent::lease::Heartbeat;
@@ -230,7 +231,7 @@ pub async fn run(args: AgentArguments) -> anyhow::Result<()> {
     };
     let agent = async {
         let streams = agent::streams_at(&args.docker_socket);
-        let ended = agent::run(
+        let ended = Box::pin(agent::run(
             settings,
             client,
             engine,
@@ -238,8 +239,8 @@ pub async fn run(args: AgentArguments) -> anyhow::Result<()> {
             metrics,
             clock,
             stop.clone(),
-        )
-        .await;
+        ));
+        let ended = ended.await;
         // Whatever ended it, the process ends with it.
         stop.cancel();
         ended
@@ -332,6 +333,7 @@ fn settings(args: &AgentArguments, pause: PauseImage) -> Settings {
             privileged: profile == Profile::Privileged,
             endpoint: None,
             has_broker: args.broker.broker_url.is_some(),
+            has_files: args.socket_folder_on_instance.is_some(),
         },
         driver: driver::Settings {
             rules: Rules {
@@ -349,12 +351,14 @@ fn settings(args: &AgentArguments, pause: PauseImage) -> Settings {
                 log_driver: String::new(),
                 pause_image: pause.name(),
                 metadata: args.socket_folder_on_instance.is_some(),
+                files: beside_the_socket(args, files::FOLDER).map(|(_, folder)| folder),
             },
             pause,
             address: args.address.clone(),
             size,
             stopped_tasks_kept: args.stopped_tasks_kept,
             broker: args.broker.place().map(Broker::at),
+            files: beside_the_socket(args, files::FOLDER).map(|(folder, _)| Files::at(folder)),
             image_cleanup: args.images.rules(),
         },
         socket: args.docker_socket.display().to_string(),
@@ -362,12 +366,20 @@ fn settings(args: &AgentArguments, pause: PauseImage) -> Settings {
     }
 }
 
-/// Agent and relay meet in a folder beside the engine's socket, because that is where both can be.
+/// Agent and relay meet in a folder beside the engine's socket.
 fn metadata_place(args: &AgentArguments) -> Option<Place> {
-    let on_the_instance = args.socket_folder_on_instance.as_ref()?;
-    let folder = format!("{FOLDER}/{}", args.instance_name);
+    let (folder, on_the_instance) = beside_the_socket(args, FOLDER)?;
     Some(Place {
-        folder: args.docker_socket.parent()?.join(&folder),
-        on_the_instance: format!("{on_the_instance}/{folder}"),
+        folder,
+        on_the_instance,
     })
+}
+
+/// This agent's part of a folder beside the engine's socket, because that is where both can be: as the agent sees it and as
+/// the engine does.
+fn beside_the_socket(args: &AgentArguments, folder: &str) -> Option<(PathBuf, String)> {
+    let on_the_instance = args.socket_folder_on_instance.as_ref()?;
+    let folder = format!("{folder}/{}", args.instance_name);
+    let seen = args.docker_socket.parent()?.join(&folder);
+    Some((seen, format!("{on_the_instance}/{folder}")))
 }

@@ -22,12 +22,12 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
-pub use network::NetworkSpec;
+pub use network::{Dns, NetworkSpec};
 pub use reference::full_reference;
 pub use view::{
-    Activity, ContainerSpec, ContainerState, ContainerSummary, ContainerView, Created, Dns,
-    EngineInfo, Hint, Image, LocalImage, METADATA_VARIABLE, Namespace, Network, Pids, Publish,
-    PublishedPort, PullProgress,
+    Activity, ContainerSpec, ContainerState, ContainerSummary, ContainerView, Created, EngineInfo,
+    Hint, Image, LocalImage, METADATA_VARIABLE, Namespace, Network, Pids, Publish, PublishedPort,
+    PullProgress,
 };
 
 pub use volume::{Mount, VolumeSpec, VolumeView};

@@ -14,3 +14,14 @@ pub struct NetworkSpec {
     /// Labels.
     pub labels: Labels,
 }
+
+/// Name resolution inside a container.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Dns {
+    /// Addresses of the servers.
+    pub servers: Vec<String>,
+    /// Domains that short names are tried in.
+    pub search: Vec<String>,
+    /// Such as `ndots:5`.
+    pub options: Vec<String>,
+}

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Labels, Mount};
+use super::{Dns, Labels, Mount};
 use crate::domain::definition::HealthCheck;
 use crate::domain::definition::logs::LogConfiguration;
 use crate::domain::definition::settings::{Link, Settings};
@@ -68,6 +68,8 @@ pub struct ContainerSpec {
     pub links: Vec<Link>,
     /// Where its output goes; to the engine's own driver where it is not told.
     pub log: Option<LogConfiguration>,
+    /// More options of its log driver, whose values nobody else may see.
+    pub log_secrets: Secret<BTreeMap<String, String>>,
     /// What it has of the instance.
     pub mounts: Vec<Mount>,
     /// Containers, by their names in the engine, whose mounts it has too.
@@ -130,17 +132,6 @@ pub struct Publish {
     pub host_port: u16,
     /// TCP or UDP.
     pub protocol: Protocol,
-}
-
-/// Name resolution inside a container.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Dns {
-    /// Addresses of the servers.
-    pub servers: Vec<String>,
-    /// Domains that short names are tried in.
-    pub search: Vec<String>,
-    /// Such as `ndots:5`.
-    pub options: Vec<String>,
 }
 
 /// What a create came to.

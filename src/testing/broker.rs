@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Body;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{Request, Response, header};
 use http_body_util::BodyExt as _;
 use kube::Client;
@@ -99,8 +101,11 @@ impl FakeBroker {
         let serve = move |request: Request<kube::client::Body>| {
             let this = this.clone();
             async move {
-                if request.uri().path().ends_with("/tokenreviews") {
+                let path = request.uri().path();
+                if path.ends_with("/tokenreviews") {
                     this.review(request).await
+                } else if path.contains("/serviceaccounts/") {
+                    this.make_token(request).await
                 } else {
                     let answered = this.api.client_of("broker").send(request).await;
                     let answered = answered.map_err(io::Error::other)?;
@@ -109,6 +114,36 @@ impl FakeBroker {
             }
         };
         Client::new(tower::service_fn(serve), "default")
+    }
+
+    /// A token of a ServiceAccount, good for as long as was asked; the name `nobody` is no ServiceAccount.
+    async fn make_token(&self, request: Request<kube::client::Body>) -> io::Result<Response<Body>> {
+        let path = request.uri().path().to_owned();
+        let account = path.rsplit('/').nth(1).unwrap_or_default();
+        if account == "nobody" {
+            let status = json!({"kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404, "message": ""});
+            let mut missing = Response::new(Body::from(status.to_string()));
+            *missing.status_mut() = http::StatusCode::NOT_FOUND;
+            return Ok(missing);
+        }
+        let body = request.into_body().collect().await;
+        let body = body.map_err(io::Error::other)?.to_bytes();
+        let mut asked: Value = serde_json::from_slice(&body)?;
+        let seconds = asked.pointer("/spec/expirationSeconds");
+        let from = self.api.now().as_second();
+        let until = from + seconds.and_then(Value::as_i64).unwrap_or_default();
+        let claims = json!({
+            "iat": from, "exp": until, "sub": account, "aud": asked.pointer("/spec/audiences"),
+        });
+        let claims = URL_SAFE_NO_PAD.encode(claims.to_string());
+        let made = json!({
+            "token": format!("e30.{claims}.signature"),
+            "expirationTimestamp": jiff::Timestamp::from_second(until).unwrap_or_default().to_string(),
+        });
+        if let Some(fields) = asked.as_object_mut() {
+            fields.insert("status".to_owned(), made);
+        }
+        Ok(Response::new(Body::from(asked.to_string())))
     }
 
     async fn review(&self, request: Request<kube::client::Body>) -> io::Result<Response<Body>> {

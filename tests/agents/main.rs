@@ -7,6 +7,7 @@
     reason = "what cannot be read fails the test"
 )]
 
+mod given;
 mod images;
 mod metadata;
 mod scene;

@@ -5,11 +5,12 @@ use std::path::Path;
 
 use ecs_operator::agent::metadata::{ADDRESS, SOCKET, keeper};
 use ecs_operator::runtime::{ContainerState, ContainerView, Engine};
+use ecs_operator::testing::broker::FakeBroker;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
-use crate::scene::Scene;
+use crate::scene::{IMAGE, Scene};
 
 /// A request as it comes from `origin`: status and body.
 async fn ask(folder: &Path, origin: &str, request: &str, body: &str) -> (u16, Value) {
@@ -173,4 +174,46 @@ async fn the_relay_is_made_once_and_again_when_it_is_gone() {
     scene.engine.kill(keeper::NAME).await.unwrap();
     let _agent = scene.answering_agent("agent-c", folder.path());
     assert_ne!(running().await, first);
+}
+
+#[tokio::test]
+async fn a_task_with_a_role_is_told_its_token_at_the_credentials_endpoint_and_others_are_not() {
+    let scene = Scene::start().await;
+    let broker = FakeBroker::new(&scene.api);
+    broker.know_node("token", "node-1");
+    let folder = tempfile::tempdir().unwrap();
+    let _agent = scene.answering_agent_with(folder.path(), broker.as_seen_with("token"));
+    let app = json!({"name": "app", "image": IMAGE, "memory": 64});
+    let definition = json!({"taskRoleArn": "serviceaccount:shop", "containerDefinitions": [app]});
+    scene.define_whole(2, definition).await;
+    scene.run_revision("one", 2).await;
+    scene.run_task("two").await;
+    let one = container_of(&scene, "one").await;
+    let two = container_of(&scene, "two").await;
+    let (here, there) = (one.address.unwrap(), two.address.unwrap());
+    let specs = scene.engine.with(|model, _| model.specs());
+    let name = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
+    let paths: Vec<&String> = specs
+        .iter()
+        .filter_map(|spec| spec.environment.get(name))
+        .collect();
+    let [path] = paths[..] else {
+        panic!("one task has a role: {paths:?}");
+    };
+    let (status, credentials) = ask(folder.path(), &here, &format!("GET {path}"), "").await;
+    assert_eq!(
+        (status, &credentials["RoleArn"]),
+        (200, &json!("serviceaccount:shop"))
+    );
+    let token = scene.files().token(&scene.uid("one")).unwrap();
+    assert_eq!(credentials["Token"], **token.expose());
+    assert!(credentials["Expiration"].is_string(), "{credentials}");
+    assert_eq!(
+        ask(folder.path(), &there, &format!("GET {path}"), "")
+            .await
+            .0,
+        400
+    );
+    let other = format!("GET /v2/credentials/{}", two.metadata_id.unwrap());
+    assert_eq!(ask(folder.path(), &there, &other, "").await.0, 400);
 }

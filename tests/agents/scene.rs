@@ -1,12 +1,13 @@
 //! An instance in memory: an engine, an API server, and as many real agents as a test starts.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use ecs_operator::agent::broker::Broker;
 use ecs_operator::agent::driver;
+use ecs_operator::agent::files::Files;
 use ecs_operator::agent::images;
 use ecs_operator::agent::instance::{Identity, Size};
 use ecs_operator::agent::lease::Heartbeat;
@@ -23,17 +24,21 @@ use ecs_operator::runtime::{Engine, Labels};
 use ecs_operator::testing::api::FakeApi;
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 const OURS: &str = "/apis/ecs-operator.io/v1alpha1";
 const INSTANCE: &str = "node-1";
 const AGENTS: &str = "ecs-operator-agents";
+/// The folder of the tasks' files, as the engine sees it.
+pub(crate) const FILES: &str = "/run/tasks";
 pub(crate) const IMAGE: &str = "workload:dev";
 
 pub(crate) struct Scene {
     pub(crate) api: FakeApi,
     pub(crate) engine: Arc<Fake>,
+    files: TempDir,
 }
 
 /// An agent that runs; it is killed when this is dropped.
@@ -81,7 +86,8 @@ impl Scene {
             "metadata": {"name": INSTANCE}, "spec": {"cluster": "default", "nodeName": INSTANCE},
         }))
         .await;
-        let scene = Self { api, engine };
+        let files = tempfile::tempdir().unwrap();
+        let scene = Self { api, engine, files };
         scene.define(1, IMAGE).await;
         scene
     }
@@ -97,19 +103,56 @@ impl Scene {
         for (field, value) in fields.as_object().unwrap() {
             container[field] = value.clone();
         }
+        let definition = json!({"containerDefinitions": [container]});
+        self.define_whole(revision, definition).await;
+    }
+
+    /// The folder of the tasks' files, as agents see it.
+    pub(crate) fn files(&self) -> Files {
+        Files::at(self.folder())
+    }
+
+    /// The same, for a look into it.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.files.path().join("tasks")
+    }
+
+    /// A revision of `web` with this definition.
+    pub(crate) async fn define_whole(&self, revision: i64, definition: Value) {
         let revision = json!({
             "apiVersion": "ecs-operator.io/v1alpha1", "kind": "TaskDefinitionRevision",
             "metadata": {"name": format!("web.{revision}"), "namespace": "shop"},
-            "spec": {"family": "web", "revision": revision, "definition": {
-                "containerDefinitions": [container],
-            }},
+            "spec": {"family": "web", "revision": revision, "definition": definition},
         });
         self.api.apply(&revision).await;
+    }
+
+    /// Binds a task of a revision to the instance, with these fields of its spec.
+    pub(crate) async fn run_revision_with(&self, name: &str, revision: i64, fields: &Value) {
+        let mut fields = fields.clone();
+        fields["taskDefinition"] = json!(format!("web:{revision}"));
+        self.api.apply(&task(name, &fields)).await;
+    }
+
+    /// The task's UID.
+    pub(crate) fn uid(&self, name: &str) -> String {
+        let path = format!("{OURS}/namespaces/shop/ecstasks/{name}");
+        let task = self.api.object(&path).unwrap();
+        task["metadata"]["uid"].as_str().unwrap().to_owned()
     }
 
     /// An agent in a pod of this name.
     pub(crate) fn agent(&self, pod: &str) -> Agent {
         self.start_agent(pod, None, None)
+    }
+
+    /// One with a broker to ask that answers tasks.
+    pub(crate) fn answering_agent_with(&self, folder: &Path, broker: Broker) -> Agent {
+        let place = Place {
+            folder: folder.to_owned(),
+            on_the_instance: "/var/run/ecs-operator".into(),
+        };
+        self.start_agent("agent-a", Some(place), Some(broker))
     }
 
     /// One that answers tasks, in a folder of this machine.
@@ -135,12 +178,15 @@ impl Scene {
             },
             identity: Identity {
                 name: INSTANCE.into(),
+                has_broker: broker.is_some(),
+                has_files: true,
                 ..Identity::default()
             },
             driver: driver::Settings {
                 rules: Rules {
                     instance: INSTANCE.into(),
                     metadata: metadata.is_some(),
+                    files: Some(FILES.into()),
                     ..Rules::default()
                 },
                 pause: PauseImage::of(Path::new(env!("CARGO_MANIFEST_PATH"))).unwrap(),
@@ -148,6 +194,7 @@ impl Scene {
                 size: Size::default(),
                 stopped_tasks_kept: 10,
                 broker,
+                files: Some(self.files()),
                 image_cleanup: Some(images::Rules::default()),
             },
             socket: "/run/docker.sock".into(),

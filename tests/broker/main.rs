@@ -8,6 +8,8 @@
 
 mod scene;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ecs_operator::agent::broker::Error;
 use ecs_operator::platform::clock::Clock;
 use ecs_operator::platform::serving::shared::{Server, look};
@@ -16,7 +18,7 @@ use ecs_operator::testing::broker::{NODE_AGENT, POD_AGENT};
 use ecs_operator::testing::rights;
 use jiff::SignedDuration;
 use scene::{PASSWORD, Scene};
-use serde_json::json;
+use serde_json::{Value, json};
 
 fn refused(error: Error) -> String {
     match error {
@@ -167,6 +169,60 @@ async fn credentials_that_cannot_be_read_are_told_and_those_of_other_registries_
             .credentials,
         None
     );
+}
+
+#[tokio::test]
+async fn files_variables_and_options_come_from_secrets_and_config_maps() {
+    let scene = Scene::start().await;
+    let log = json!({"logDriver": "splunk", "secretOptions": [
+        {"name": "splunk-token", "valueFrom": "secret:db:password"},
+    ]});
+    let app = json!({
+        "name": "app", "image": "web", "logConfiguration": log,
+        "environmentFiles": [{"type": "s3", "value": "configmap:web:env"}],
+    });
+    let files = json!([
+        {"containerName": "app", "path": "/a", "valueFrom": "secret:db:binary"},
+        {"containerName": "app", "path": "/b", "text": "stands in the definition"},
+        {"containerName": "other", "path": "/c", "valueFrom": "secret:db:password"},
+    ]);
+    let definition = json!({"containerDefinitions": [app], "extensions": {"files": files}});
+    scene.define_whole(2, &definition).await;
+    scene.bind("two", 2).await;
+    let supply = scene.ask("node-1", "two", "app").await.unwrap();
+    assert_eq!(supply.environment_files.expose()["A"], "1");
+    assert_eq!(supply.log_options.expose()["splunk-token"], PASSWORD);
+    let files = supply.files.expose();
+    assert_eq!((files.len(), &files["/a"]), (1, &vec![0xff, 0xfe]));
+}
+
+#[tokio::test]
+async fn a_role_is_a_token_of_its_service_account_for_the_agent_of_the_instance_while_the_task_runs()
+ {
+    let scene = Scene::start().await;
+    let definition = json!({
+        "taskRoleArn": "serviceaccount:shop", "extensions": {"taskRoleAudience": "vault"},
+        "containerDefinitions": [{"name": "app", "image": "web"}],
+    });
+    scene.define_whole(2, &definition).await;
+    scene.bind("two", 2).await;
+    let supply = scene.ask("node-1", "two", "app").await.unwrap();
+    let token = supply.role_token.unwrap();
+    let claims = token.expose().split('.').nth(1).unwrap();
+    let claims = URL_SAFE_NO_PAD.decode(claims).unwrap();
+    let claims: Value = serde_json::from_slice(&claims).unwrap();
+    assert_eq!(
+        (&claims["sub"], &claims["aud"]),
+        (&json!("shop"), &json!(["vault"]))
+    );
+    assert_eq!(scene.renew("node-1", "two").await.unwrap(), token);
+    let message = refused(scene.renew("node-2", "two").await.unwrap_err());
+    assert_eq!(message, "the task is not bound to this instance");
+    let message = refused(scene.renew("node-1", "one").await.unwrap_err());
+    assert_eq!(message, "the task has no role");
+    scene.stop("two").await;
+    let message = refused(scene.renew("node-1", "two").await.unwrap_err());
+    assert_eq!(message, "the task is to stop");
 }
 
 #[tokio::test]

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use ecs_operator::agent::broker::Error;
-use ecs_operator::api::supply::SupplyRequest;
+use ecs_operator::api::supply::{RoleTokenRequest, SupplyRequest};
+use ecs_operator::domain::secret::Secret;
 use ecs_operator::domain::supply::Supply;
 use ecs_operator::testing::api::FakeApi;
 use ecs_operator::testing::broker::FakeBroker;
@@ -70,6 +71,13 @@ impl Scene {
                 ]),
             )
             .await;
+        scene
+            .api
+            .apply(&json!({
+                "apiVersion": "v1", "kind": "ConfigMap",
+                "metadata": {"name": "web", "namespace": "shop"}, "data": {"env": "A=1"},
+            }))
+            .await;
         scene.bind("one", 1).await;
         scene
     }
@@ -89,15 +97,40 @@ impl Scene {
 
     /// A revision of `web` with these containers, whose images may be pulled with the Secret `pull`.
     pub(crate) async fn define(&self, revision: i64, containers: &Value) {
+        let pull = json!({"imagePullSecrets": ["pull"]});
+        let definition = json!({"containerDefinitions": containers, "extensions": pull});
+        self.define_whole(revision, &definition).await;
+    }
+
+    /// A revision of `web` with this definition.
+    pub(crate) async fn define_whole(&self, revision: i64, definition: &Value) {
+        let spec = json!({"family": "web", "revision": revision, "definition": definition});
+        let metadata = json!({"name": format!("web.{revision}"), "namespace": "shop"});
         self.api
             .apply(&json!({
                 "apiVersion": "ecs-operator.io/v1alpha1", "kind": "TaskDefinitionRevision",
-                "metadata": {"name": format!("web.{revision}"), "namespace": "shop"},
-                "spec": {"family": "web", "revision": revision, "definition": {
-                    "containerDefinitions": containers, "extensions": {"imagePullSecrets": ["pull"]},
-                }},
+                "metadata": metadata, "spec": spec,
             }))
             .await;
+    }
+
+    /// What the agent of `node` is told when it asks for another token of a task's role.
+    pub(crate) async fn renew(&self, node: &str, task: &str) -> Result<Secret<String>, Error> {
+        let request = RoleTokenRequest {
+            namespace: "shop".into(),
+            task: task.into(),
+            uid: self.uid(task),
+        };
+        self.broker.as_seen_with(node).role_token(&request).await
+    }
+
+    fn uid(&self, task: &str) -> String {
+        let path = format!("{OURS}/namespaces/shop/ecstasks/{task}");
+        let object = self.api.object(&path).unwrap_or_default();
+        object["metadata"]["uid"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
     }
 
     /// A task of a revision, bound to `node-1`.
@@ -106,7 +139,9 @@ impl Scene {
     }
 
     pub(crate) async fn stop(&self, name: &str) {
-        let mut task = task(name, 1);
+        let path = format!("{OURS}/namespaces/shop/ecstasks/{name}");
+        let mut task = self.api.object(&path).unwrap_or_default();
+        task["metadata"] = json!({"name": name, "namespace": "shop"});
         task["spec"]["stop"] = json!({"code": "UserInitiated"});
         self.api.apply(&task).await;
     }
@@ -127,12 +162,7 @@ impl Scene {
         task: &str,
         container: &str,
     ) -> Result<Supply, Error> {
-        let object = self
-            .api
-            .object(&format!("{OURS}/namespaces/shop/ecstasks/{task}"));
-        let uid = object.and_then(|object| Some(object["metadata"]["uid"].as_str()?.to_owned()));
-        self.ask_for(token, task, &uid.unwrap_or_default(), container)
-            .await
+        self.ask_for(token, task, &self.uid(task), container).await
     }
 
     pub(crate) async fn ask_for(

@@ -20,6 +20,7 @@ mod deployments;
 mod failures;
 mod fields;
 mod gateway;
+mod given;
 mod harness;
 mod idle;
 mod images;

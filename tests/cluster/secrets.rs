@@ -1,6 +1,5 @@
 //! Secrets on their real way: from Kubernetes through the broker into a container, to nobody else, and with no trace.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use ecs_operator::api::supply::AUDIENCE;
@@ -56,20 +55,20 @@ pub(crate) async fn secret(scene: &Scene, name: &str, data: &Value) {
 /// Everything that could show a value and must not: what stands in the API of ours and of events, the labels of all
 /// containers of ours, and what our processes have logged.
 pub(crate) async fn shown(scene: &Scene) -> String {
-    let mut all = String::new();
+    let mut all = Vec::new();
     for kinds in ["ecs", "events"] {
         let get = ["get", kinds, "-A", "-o", "json", "--show-managed-fields"];
-        all += &kubectl(&get).await.expect();
+        all.push(kubectl(&get).await.expect());
     }
     for engine in scene.machine.engines() {
         for container in engine.list(TASK_UID).await.unwrap() {
-            writeln!(all, "{:?}", container.labels).unwrap();
+            all.push(format!("{:?}", container.labels));
         }
     }
     for log in scene.machine.logs() {
-        all += &std::fs::read_to_string(log).unwrap_or_default();
+        all.push(std::fs::read_to_string(log).unwrap_or_default());
     }
-    all
+    all.join("\n")
 }
 
 fn with_secret(name: &str) -> Fixture {

@@ -10,11 +10,13 @@ use tokio::sync::Semaphore;
 
 use super::images::Images;
 use crate::agent::broker::{self, Broker};
+use crate::agent::files::Files;
 use crate::agent::pause::PauseImage;
 use crate::agent::step::{Call, Outcome};
 use crate::api::cluster::ImagePullBehavior;
-use crate::api::supply::SupplyRequest;
-use crate::domain::supply::Supply;
+use crate::api::supply::{RoleTokenRequest, SupplyRequest};
+use crate::domain::secret::Secret;
+use crate::domain::supply::{File, Supply};
 use crate::runtime::{ContainerSpec, Created, Engine, Error, Image};
 
 const STOPS: usize = 32;
@@ -32,6 +34,7 @@ pub(super) struct Lanes {
     supplies: Arc<Semaphore>,
     pub(super) images: Images,
     broker: Option<Broker>,
+    files: Option<Files>,
 }
 
 /// One call for one container, with all that it needs.
@@ -45,6 +48,10 @@ pub(super) struct Work {
     pub(super) request: SupplyRequest,
     /// What it gave.
     pub(super) supply: Option<Supply>,
+    /// The files that the container finds.
+    pub(super) files: Vec<File>,
+    /// It finds the token of its task's role as well.
+    pub(super) has_role: bool,
 }
 
 impl Lanes {
@@ -53,6 +60,7 @@ impl Lanes {
         cpus: u32,
         pause: PauseImage,
         broker: Option<Broker>,
+        files: Option<Files>,
     ) -> Self {
         let cpus = usize::try_from(cpus).unwrap_or(1).max(1);
         let lane = |size| Arc::new(Semaphore::new(size));
@@ -64,6 +72,7 @@ impl Lanes {
             inspects: lane(INSPECTS),
             supplies: lane(SUPPLIES),
             broker,
+            files,
         }
     }
 
@@ -85,14 +94,11 @@ impl Lanes {
         let _permit = lane.acquire().await;
         match work.call {
             Call::Inspect => Outcome::Inspected(self.engine.inspect(name).await.map(Box::new)),
-            Call::Create => Outcome::Created(match work.spec {
-                Some(mut spec) => {
-                    spec.secrets = work.supply.unwrap_or_default().environment;
-                    self.create(&spec).await
-                }
-                None => Err(unknown_definition()),
+            Call::Create => Outcome::Created(self.equip_and_create(work).await),
+            Call::Start => Outcome::Started(match self.still_has_files(&work) {
+                Ok(()) => self.engine.start(name).await,
+                Err(error) => Err(error),
             }),
-            Call::Start => Outcome::Started(self.engine.start(name).await),
             Call::Stop { grace } => Outcome::Stopped(self.engine.stop(name, grace).await),
             Call::Kill => Outcome::Stopped(self.engine.kill(name).await),
             Call::Remove => Outcome::Removed(self.engine.remove(name).await),
@@ -108,6 +114,53 @@ impl Lanes {
         };
         let _permit = self.supplies.acquire().await;
         broker.supply(request).await
+    }
+
+    /// Asks for another token of a task's role, and puts it where the task finds it.
+    pub(super) async fn renew_token(
+        self,
+        request: &RoleTokenRequest,
+    ) -> Result<Secret<String>, broker::Error> {
+        let nobody = || broker::Error::Refused("this agent knows no broker".to_owned());
+        let broker = self.broker.as_ref().ok_or_else(nobody)?;
+        let permit = self.supplies.acquire().await;
+        let token = broker.role_token(request).await?;
+        drop(permit);
+        if let Some(files) = &self.files {
+            let kept = files.keep_token(&request.uid, &token);
+            kept.map_err(|error| broker::Error::Unavailable(error.to_string()))?;
+        }
+        Ok(token)
+    }
+
+    /// Creates a container with all that it was given.
+    async fn equip_and_create(&self, work: Work) -> Result<Created, Error> {
+        let mut spec = work.spec.ok_or_else(unknown_definition)?;
+        let supply = work.supply.unwrap_or_default();
+        spec.secrets = supply.variables(&spec.environment);
+        spec.log_secrets = supply.log_options.clone();
+        if !work.files.is_empty() || work.has_role {
+            let SupplyRequest { uid, container, .. } = &work.request;
+            let files = self.files.as_ref().ok_or_else(|| {
+                refused("this agent has no folder that its engine sees, and so gives no files")
+            })?;
+            let provided = files.provide(uid, container, &work.files, &supply);
+            provided.map_err(|error| refused(&format!("cannot write its files: {error}")))?;
+        }
+        self.create(&spec).await
+    }
+
+    /// A container whose files are gone would find empty folders in their places.
+    fn still_has_files(&self, work: &Work) -> Result<(), Error> {
+        let SupplyRequest { uid, container, .. } = &work.request;
+        let count = work.files.len();
+        let are_there = |files: &Files| files.are_there(uid, container, count, work.has_role);
+        if (count == 0 && !work.has_role) || self.files.as_ref().is_some_and(are_there) {
+            return Ok(());
+        }
+        Err(refused(
+            "the files that it was given went with a restart of the instance",
+        ))
     }
 
     /// Makes an image present.
@@ -137,9 +190,13 @@ impl Lanes {
 }
 
 fn unknown_definition() -> Error {
+    refused("the task definition is not known")
+}
+
+fn refused(message: &str) -> Error {
     Error::Refused {
         status: 0,
-        message: "the task definition is not known".to_owned(),
+        message: message.to_owned(),
     }
 }
 

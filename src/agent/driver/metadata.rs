@@ -61,6 +61,11 @@ impl Driver {
                 });
                 return answer(reply, Answer::AllFigures(figures.collect()));
             }
+            Question::Credentials => {
+                let files = self.settings.files.as_ref();
+                let token = files.and_then(|files| files.token(&uid));
+                token.and_then(|token| document::credentials(task, &token))
+            }
             Question::Protection => {
                 let until = object.protected_until().filter(|until| *until > now);
                 Some(document::protection(task, until))

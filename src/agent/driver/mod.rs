@@ -18,9 +18,11 @@ mod entry;
 mod images;
 mod lanes;
 mod leases;
+mod listen;
 mod metadata;
 mod observe;
 mod perform;
+mod roles;
 mod volumes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,10 +34,11 @@ use kube::Client;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::warn;
 
-use super::broker::Broker;
+use super::broker::{self, Broker};
 use super::engine::EngineState;
+use super::files::Files;
 use super::instance::{self, Size};
 use super::metadata::server::Ask;
 use super::metrics::Metrics;
@@ -45,20 +48,21 @@ use super::wanted::{Ledger, Rules};
 use crate::api::names;
 use crate::api::task::EcsTaskStatus;
 use crate::domain::resources::Capacity;
+use crate::domain::secret::Secret;
 use crate::platform::clock::Clock;
-use crate::runtime::{ContainerSummary, Engine, Error as EngineError, Hint, Labels, VolumeView};
+use crate::runtime::{ContainerSummary, Engine, Error as EngineError, Labels, VolumeView};
 use api::{Failure, Found};
 use cleanup::{Cleanup, Look};
 use entry::Entry;
 use lanes::{LIST_INTERVAL, Lanes};
+use listen::News;
+use roles::Roles;
 use volumes::VolumeList;
 
 /// A watch is begun anew with a list after this time, whatever it has brought.
 const API_RELIST: Duration = Duration::from_mins(10);
 /// The loop looks around at least this often, which also bounds what a jump of the clock can do.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
-/// Before events are listened for again; doubles with each failure.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// Status writes under way at once.
 const WRITES: usize = 8;
 /// As many as Docker itself replays; more are no use, because lists bring what was lost.
@@ -79,6 +83,8 @@ pub struct Settings {
     pub stopped_tasks_kept: usize,
     /// Whom to ask for what definitions only name; without one no task gets any of it.
     pub broker: Option<Broker>,
+    /// Where what tasks are given is; without it no task gets files or a role.
+    pub files: Option<Files>,
     /// When unused images are removed; without rules they never are.
     pub image_cleanup: Option<super::images::Rules>,
 }
@@ -92,15 +98,6 @@ pub enum Error {
     /// The part that looks after the engine ended.
     #[error("nobody looks after the engine any more")]
     NoEngineState,
-}
-
-/// News from the engine's events.
-#[derive(Debug)]
-pub(super) enum News {
-    /// Look at this container.
-    Hint(Hint),
-    /// Events begin now: what came before may be lost.
-    Begin,
 }
 
 /// What work that ran beside the loop came to.
@@ -134,6 +131,11 @@ enum Done {
         container: String,
         times: usize,
     },
+    /// Another token of a task's role was asked for.
+    Renewed {
+        uid: String,
+        renewed: Result<Secret<String>, broker::Error>,
+    },
     ImagesListed(Look),
     ImagesRemoved,
     Wrote {
@@ -159,6 +161,7 @@ pub(super) struct Driver {
     labels: Labels,
     metrics: Metrics,
     cleanup: Cleanup,
+    roles: Roles,
     book: BTreeMap<String, Entry>,
     definitions: BTreeMap<(String, String), Definition>,
     ledger: Ledger,
@@ -225,6 +228,7 @@ pub async fn run(
         description.cpus,
         settings.pause.clone(),
         settings.broker.clone(),
+        settings.files.clone(),
     );
     let labels = Labels::from([(
         names::INSTANCE_DOCKER_LABEL.to_owned(),
@@ -241,6 +245,7 @@ pub async fn run(
         labels: labels.clone(),
         metrics,
         cleanup,
+        roles: Roles::default(),
         book: BTreeMap::new(),
         definitions: BTreeMap::new(),
         ledger: Ledger::default(),
@@ -260,41 +265,8 @@ pub async fn run(
     };
     tokio::select! {
         () = shutdown.cancelled() => Ok(()),
-        () = listen(engine, labels, sender) => Ok(()),
+        () = listen::listen(engine, labels, sender) => Ok(()),
         ended = driver.turn(news, asks, state) => ended,
-    }
-}
-
-/// Passes the engine's events on for ever.
-async fn listen(engine: Arc<dyn Engine>, labels: Labels, news: mpsc::Sender<News>) {
-    let mut fails = 0_u32;
-    loop {
-        let mut events = engine.events(&labels);
-        if news.send(News::Begin).await.is_err() {
-            return;
-        }
-        while let Some(event) = events.next().await {
-            match event {
-                Ok(hint) => {
-                    fails = 0;
-                    if news.send(News::Hint(hint)).await.is_err() {
-                        return;
-                    }
-                }
-                Err(error) if fails == 0 => {
-                    info!(%error, "engine events broke off");
-                    break;
-                }
-                Err(_) => break,
-            }
-        }
-        fails += 1;
-        tokio::time::sleep(
-            FIRST_PAUSE
-                .saturating_mul(1 << fails.min(6))
-                .min(LONGEST_SLEEP),
-        )
-        .await;
     }
 }
 
@@ -347,6 +319,7 @@ impl Driver {
             self.settle_definitions();
             self.step_dirty();
             self.tidy();
+            self.renew_tokens();
             self.clean();
         }
         self.write_due();
@@ -379,6 +352,7 @@ impl Driver {
             .chain(definitions)
             .chain(list)
             .chain(self.cleanup.wake())
+            .chain(self.roles.wake())
             .min()
             .unwrap_or(monotonic + LONGEST_SLEEP)
     }

@@ -10,6 +10,7 @@ use tracing::{debug, info, warn};
 
 use super::api::Failure;
 use super::{Definition, Done, Driver, News, volumes};
+use crate::agent::files::Files;
 use crate::agent::task::{Listed, Task};
 use crate::agent::wanted::Wanted;
 use crate::api::names;
@@ -169,6 +170,7 @@ impl Driver {
                 container,
                 times,
             } => self.tell_progress(&uid, &container, times),
+            Done::Renewed { uid, renewed } => self.renewed(&uid, renewed),
             Done::ImagesListed(look) => self.images_listed(look),
             Done::ImagesRemoved => self.images_removed(),
             Done::Wrote {
@@ -216,12 +218,26 @@ impl Driver {
             .filter(|uid| !self.book.contains_key(*uid) && !self.unreadable.contains(*uid))
             .cloned()
             .collect();
+        self.forget_strangers(&unknown);
         let orphans: Vec<String> = unknown.intersection(&self.suspects).cloned().collect();
         for uid in orphans {
             info!(uid, "what is left of a task that does not exist is removed");
             self.orphan(&uid);
         }
         self.suspects = unknown;
+    }
+
+    /// Removes what tasks were given that nobody knows any more and that have no containers.
+    fn forget_strangers(&self, unknown: &BTreeSet<String>) {
+        let files = self.settings.files.iter();
+        for uid in files.flat_map(Files::tasks) {
+            let is_known = self.book.contains_key(&uid)
+                || self.unreadable.contains(&uid)
+                || unknown.contains(&uid);
+            if !is_known {
+                self.forget_files(&uid);
+            }
+        }
     }
 
     fn wrote(&mut self, uid: &str, status: EcsTaskStatus, result: Result<(), Failure>) {

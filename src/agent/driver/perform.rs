@@ -18,6 +18,7 @@ use crate::agent::wanted::Wanted;
 use crate::agent::{metadata, status};
 use crate::api::supply::SupplyRequest;
 use crate::api::task::EcsTask;
+use crate::domain::definition::namespaces::PAUSE;
 use crate::domain::definition::{Container, NetworkMode};
 use crate::domain::ids::{self, RevisionReference};
 use crate::domain::task::TaskState;
@@ -184,6 +185,11 @@ impl Driver {
                     container: container.clone(),
                 },
                 supply: task.supply(&container).cloned(),
+                files: wanted
+                    .container(&container)
+                    .map(|found| found.files.clone())
+                    .unwrap_or_default(),
+                has_role: wanted.definition.task_role.is_some() && container != PAUSE,
             };
             debug!(uid, container, call = call.as_str(), "call");
             if call == Call::Pull {
@@ -217,6 +223,10 @@ impl Driver {
                     let variables =
                         metadata::variables(&id).map(|(name, value)| (name.to_owned(), value));
                     spec.environment.extend(variables);
+                    if wanted.definition.task_role.is_some() && !container.is_pause() {
+                        let (name, uri) = metadata::credentials_variable(&id);
+                        spec.environment.insert(name.to_owned(), uri);
+                    }
                 }
                 Err(error) => warn!(%error, "a container cannot ask for its metadata"),
             }
@@ -237,6 +247,13 @@ impl Driver {
         if told.is_some() {
             self.dirty.insert(uid.to_owned());
             watch_pull(&mut self.jobs, uid, container, times + 1);
+        }
+    }
+
+    /// What a task was given goes once none of its containers can run any more.
+    pub(super) fn forget_files(&self, uid: &str) {
+        if let Some(Err(error)) = self.settings.files.as_ref().map(|files| files.forget(uid)) {
+            warn!(uid, %error, "the files of a task cannot be removed");
         }
     }
 
@@ -302,8 +319,10 @@ impl Driver {
             }
         }
         for uid in down {
-            if let Some(entry) = self.book.get_mut(&uid) {
-                entry.lease = None;
+            if let Some(entry) = self.book.get_mut(&uid)
+                && entry.lease.take().is_some()
+            {
+                self.forget_files(&uid);
             }
         }
         for uid in over {

@@ -12,6 +12,8 @@ use crate::api::task::EcsTask;
 use crate::domain::definition::{Container, NetworkMode};
 use crate::domain::ids;
 use crate::domain::resources::CPU_UNITS_PER_CORE;
+use crate::domain::secret::Secret;
+use crate::domain::supply::role::Validity;
 use crate::domain::task::{Health, TaskState};
 use crate::runtime::{ContainerState, ContainerView};
 
@@ -145,6 +147,19 @@ pub fn task_with_tags(subject: Subject<'_>, version: Version) -> Value {
         );
     }
     found
+}
+
+/// What the credentials endpoint says to a task with a role. It is ECS's answer without a pair of keys, which only AWS can
+/// make: the token is one of Kubernetes.
+#[must_use]
+pub fn credentials(task: &Task, token: &Secret<String>) -> Option<Value> {
+    let role = task.wanted().definition.task_role.as_ref()?;
+    let until = Validity::of(token)?.until;
+    Some(json!({
+        "RoleArn": role.name,
+        "Token": token.expose(),
+        "Expiration": until.to_string(),
+    }))
 }
 
 /// What the protection endpoint says of a task that is protected until then.

@@ -116,6 +116,15 @@ pub fn variables(id: &str) -> [(&'static str, String); 4] {
     ]
 }
 
+/// The variable by which the containers of a task with a role find its token, as ECS has it: a path at [`ADDRESS`].
+#[must_use]
+pub fn credentials_variable(id: &str) -> (&'static str, String) {
+    (
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        format!("/v2/credentials/{id}"),
+    )
+}
+
 /// An id that nobody can guess: 128 bits in hexadecimal digits.
 ///
 /// # Errors

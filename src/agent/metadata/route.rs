@@ -41,6 +41,8 @@ pub enum Question {
     Protection,
     /// Protect it, or end the protection.
     Protect,
+    /// The token of the task's role.
+    Credentials,
 }
 
 /// Version of the metadata.
@@ -97,6 +99,7 @@ fn find(parts: &[&str]) -> Option<Route> {
         ["v2", "metadataWithTags"] => {
             of(ContainerKey::Caller, Question::TaskWithTags(Version::Two))
         }
+        ["v2", "credentials", id] => of(by_id(id), Question::Credentials),
         ["v2", "metadata", id] => of(
             ContainerKey::RuntimeId((*id).to_owned()),
             Question::Container(Version::Two),
@@ -153,6 +156,7 @@ mod tests {
         );
         assert_eq!(get("/v4/abc/task/stats"), Ok(Question::TaskStatistics));
         assert_eq!(get("/v2/metadata"), Ok(Question::Task(Version::Two)));
+        assert_eq!(get("/v2/credentials/abc"), Ok(Question::Credentials));
         assert_eq!(
             get("/api/abc/task-protection/v1/state"),
             Ok(Question::Protection)

@@ -1,6 +1,7 @@
 //! What a task is to be, from its object and its definition: parsed and admitted once, relied on ever after.
 
 mod fields;
+mod given;
 mod images;
 mod ledger;
 mod namespaces;
@@ -137,6 +138,7 @@ impl Wanted {
                 containers: Vec::new(),
                 volumes: Vec::new(),
                 image_pull_secrets: Vec::new(),
+                task_role: None,
                 placement_constraints: Vec::new(),
             },
             host_ports,
@@ -236,7 +238,7 @@ impl Wanted {
             image: container.image.clone(),
             digest: self.digests.get(&container.name).cloned(),
             labels: self.labels(container, rules),
-            environment: container.environment.clone(),
+            environment: self.environment(container),
             entry_point: container.entry_point.clone(),
             command: container.command.clone(),
             user: container.user.clone(),
@@ -254,7 +256,11 @@ impl Wanted {
             settings: container.settings.clone(),
             links: self.links(container),
             log: log(container, rules),
-            mounts: self.mounts(container),
+            mounts: self
+                .mounts(container)
+                .into_iter()
+                .chain(self.given(container, rules))
+                .collect(),
             volumes_from: self.volumes_from(container),
             ..ContainerSpec::default()
         }

@@ -22,4 +22,6 @@ pub struct Rules {
     pub pause_image: String,
     /// Tasks can ask for their metadata.
     pub metadata: bool,
+    /// The folder of all tasks' files, as the engine sees it; without one tasks get none.
+    pub files: Option<String>,
 }

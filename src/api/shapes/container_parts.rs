@@ -86,7 +86,7 @@ pub struct KeyValuePair {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EnvironmentFile {
-    /// ARN of the S3 object; its name ends in `.env`.
+    /// Which file: the ARN of an object in S3, which the EcsCluster's table maps, or `configmap:<name>:<key>`.
     pub value: Str<2048>,
     /// Where the file is.
     #[serde(rename = "type")]

@@ -110,7 +110,8 @@ fn volumes(settings: &Settings, provider: &CapacityProvider) -> Value {
     let template = &provider.spec.launch_template;
     let mut volumes = agent_pod::volumes(settings);
     volumes.extend([
-        json!({"name": "engine", "emptyDir": {}}),
+        // In memory, because what tasks are given is there too.
+        json!({"name": "engine", "emptyDir": {"medium": "Memory"}}),
         json!({"name": "storage", "emptyDir": {"sizeLimit": format!("{}Gi", template.storage)}}),
     ]);
     if let Some(directory) = &template.preload_directory {

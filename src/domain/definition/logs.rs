@@ -190,6 +190,12 @@ impl LogConfiguration {
         }
     }
 
+    /// Whether an option can lead to a file or a socket of the instance, whatever its value.
+    #[must_use]
+    pub fn may_reach_the_instance(option: &str) -> bool {
+        FILES.contains(&option) || option.ends_with("-address")
+    }
+
     /// Options by which it reaches a file or a socket of the instance.
     pub fn reaching_the_instance(&self) -> impl Iterator<Item = &str> {
         let reaches = |(name, value): &(&String, &String)| {

@@ -25,10 +25,13 @@ use volumes::{DockerVolume, MountPoint, Volume, VolumeKind, VolumesFrom};
 
 use super::placement::Constraint;
 use super::resources::{Demand, HostPort, PIDS_PER_CONTAINER, Protocol};
-use super::supply::SecretReference;
+use super::supply::{Content, File, SecretReference, TaskRole};
 
 /// Seconds between the stop signal and SIGKILL where the container names none (`ECS_CONTAINER_STOP_TIMEOUT`).
 pub const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Attribute of instances whose agent can give containers files. ECS has none for it.
+pub const FILES: &str = "ecs-operator.capability.files";
 
 /// Attribute of instances whose kernel bounds swap; without it `maxSwap` would be ignored there. ECS has none for it.
 pub const SWAP_LIMIT: &str = "ecs-operator.capability.swap-limit";
@@ -56,6 +59,8 @@ pub struct TaskDefinition {
     pub volumes: Vec<Volume>,
     /// Secrets of the namespace with credentials of registries, for containers that name none of their own.
     pub image_pull_secrets: Vec<String>,
+    /// Whom its tasks are.
+    pub task_role: Option<TaskRole>,
     /// Rules that each instance must meet that runs a task of the definition; of type `memberOf` only.
     pub placement_constraints: Vec<Constraint>,
 }
@@ -150,6 +155,12 @@ pub struct Container {
     pub secrets: Vec<SecretReference>,
     /// Names the secret with the credentials of the image's registry.
     pub repository_credentials: Option<String>,
+    /// Names files with variables of the environment; the first that has a variable counts.
+    pub environment_files: Vec<String>,
+    /// Options of its log driver whose values are secrets.
+    pub log_secrets: Vec<SecretReference>,
+    /// Files that it finds.
+    pub files: Vec<File>,
 }
 
 /// A port of a container that is reachable at its instance.
@@ -268,6 +279,21 @@ impl TaskDefinition {
         if any(|container| !container.secrets.is_empty()) {
             required.insert("ecs.capability.secrets.asm.environment-variables");
         }
+        if any(|container| !container.environment_files.is_empty()) {
+            required.insert("ecs.capability.env-files.s3");
+        }
+        if any(|container| !container.log_secrets.is_empty()) {
+            required.insert("ecs.capability.secrets.asm.bootstrap.log-driver");
+        }
+        if any(|container| !container.files.is_empty()) {
+            required.insert(FILES);
+        }
+        if any(Container::has_files_from_elsewhere) {
+            required.insert("ecs.capability.secrets.asm.environment-variables");
+        }
+        if self.task_role.is_some() {
+            required.insert("com.amazonaws.ecs.capability.task-iam-role");
+        }
         if self
             .containers
             .iter()
@@ -294,7 +320,15 @@ impl TaskDefinition {
 
     /// Whether the broker has to be asked before the container is pulled and created.
     pub fn needs_supply(&self, container: &Container) -> bool {
-        !container.secrets.is_empty() || self.may_need_credentials(container)
+        if container.is_pause() {
+            return false;
+        }
+        !container.secrets.is_empty()
+            || !container.environment_files.is_empty()
+            || !container.log_secrets.is_empty()
+            || container.has_files_from_elsewhere()
+            || self.task_role.is_some()
+            || self.may_need_credentials(container)
     }
 
     /// Whether an essential container has a health check, so that the task's health is ever known.
@@ -312,6 +346,12 @@ impl Container {
             .filter(|reservation| *reservation > 0)
             .or(self.memory)
             .unwrap_or(0)
+    }
+
+    /// Whether what stands in one of its files is not in the definition.
+    fn has_files_from_elsewhere(&self) -> bool {
+        let mut files = self.files.iter();
+        files.any(|file| matches!(file.content, Content::From(_)))
     }
 
     /// How long the container may take between the stop signal and SIGKILL.

@@ -6,13 +6,13 @@
 
 mod logs;
 mod ports;
+mod references;
 mod settings;
 mod volumes;
 
 use std::collections::BTreeSet;
 
 use super::{Container, TaskDefinition, order};
-use crate::domain::supply::SecretReference;
 
 /// Docker refuses a container with a smaller hard limit, in MiB.
 pub const MINIMUM_MEMORY: u32 = 6;
@@ -65,25 +65,9 @@ pub fn problems(definition: &TaskDefinition) -> Vec<Problem> {
             .chain(settings::problems(definition, container))
             .chain(volumes::mounts(definition, container))
             .chain(logs::problems(container))
+            .chain(references::problems(container))
         {
             problem(at(field), message);
-        }
-        let mut secrets = BTreeSet::new();
-        for SecretReference { name, value_from } in &container.secrets {
-            if container.environment.contains_key(name) || !secrets.insert(name) {
-                problem(
-                    at("secrets"),
-                    format!(
-                        "The secret name must be unique and not shared with any new or existing environment variables set on the container, such as '{name}'"
-                    ),
-                );
-            }
-            if value_from.is_empty() {
-                problem(
-                    at("secrets"),
-                    format!("{name} has no valueFrom: write secret:<name>:<key>"),
-                );
-            }
         }
         if container
             .health_check

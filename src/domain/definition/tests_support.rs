@@ -18,6 +18,7 @@ pub fn definition(family: &str, containers: impl IntoIterator<Item = Container>)
         containers: containers.into_iter().collect(),
         volumes: Vec::new(),
         image_pull_secrets: Vec::new(),
+        task_role: None,
         placement_constraints: Vec::new(),
     }
 }
@@ -52,6 +53,9 @@ pub fn container(name: &str) -> Container {
         volumes_from: Vec::new(),
         secrets: Vec::new(),
         repository_credentials: None,
+        environment_files: Vec::new(),
+        log_secrets: Vec::new(),
+        files: Vec::new(),
     }
 }
 

@@ -2,16 +2,13 @@
 
 use super::{AWS_NETWORK, Entry, LAUNCH_TYPES, by_value, carried_out, refused, without_effect};
 
-const REGISTER: &str =
-    "name the variables in environment, or register a task definition of its own for this task";
-
 pub(super) const TABLE: &[Entry] = &[
     carried_out("cluster"),
     carried_out("taskDefinition"),
     carried_out("overrides.containerOverrides[].name"),
     carried_out("overrides.containerOverrides[].command"),
     carried_out("overrides.containerOverrides[].environment"),
-    refused("overrides.containerOverrides[].environmentFiles", REGISTER),
+    carried_out("overrides.containerOverrides[].environmentFiles"),
     carried_out("overrides.containerOverrides[].cpu"),
     carried_out("overrides.containerOverrides[].memory"),
     carried_out("overrides.containerOverrides[].memoryReservation"),
@@ -29,10 +26,7 @@ pub(super) const TABLE: &[Entry] = &[
         "overrides.executionRoleArn",
         "only AWS uses it, to pull images, read secrets and write logs",
     ),
-    refused(
-        "overrides.taskRoleArn",
-        "containers get no AWS credentials here; leave it out and give the application its credentials in another way",
-    ),
+    carried_out("overrides.taskRoleArn"),
     without_effect(
         "overrides.ephemeralStorage",
         "a task's disk is its instance's",

@@ -8,10 +8,7 @@ const NO_FILE_SYSTEM: &str = "it exists only in AWS: use dockerVolumeConfigurati
 
 pub(super) const TABLE: &[Entry] = &[
     carried_out("family"),
-    refused(
-        "taskRoleArn",
-        "containers get no AWS credentials here; leave it out and give the application its credentials in another way",
-    ),
+    carried_out("taskRoleArn"),
     without_effect(
         "executionRoleArn",
         "only AWS uses it, to pull images, read secrets and write logs",
@@ -107,10 +104,7 @@ pub(super) const TABLE: &[Entry] = &[
     carried_out("containerDefinitions[].entryPoint"),
     carried_out("containerDefinitions[].command"),
     carried_out("containerDefinitions[].environment"),
-    refused(
-        "containerDefinitions[].environmentFiles",
-        "write the variables into environment",
-    ),
+    carried_out("containerDefinitions[].environmentFiles"),
     carried_out("containerDefinitions[].mountPoints"),
     carried_out("containerDefinitions[].volumesFrom"),
     carried_out("containerDefinitions[].linuxParameters.capabilities.add"),
@@ -155,10 +149,7 @@ pub(super) const TABLE: &[Entry] = &[
         "there is no log router: use the driver of what receives the logs, such as fluentd, or leave logConfiguration out and collect them on the instances",
     ),
     carried_out("containerDefinitions[].logConfiguration.options"),
-    refused(
-        "containerDefinitions[].logConfiguration.secretOptions",
-        "log drivers get no secrets: use a receiver that asks for none, or configure it in the Docker Engine of the instances",
-    ),
+    carried_out("containerDefinitions[].logConfiguration.secretOptions"),
     carried_out("containerDefinitions[].healthCheck"),
     carried_out("containerDefinitions[].systemControls"),
     refused(

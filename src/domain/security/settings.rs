@@ -82,6 +82,18 @@ pub(super) fn denied(container: &Container) -> Vec<(&'static str, String)> {
             format!("{option}, a file or socket of the instance,"),
         ));
     }
+    // What stands there is known only when the container is created.
+    for option in &container.log_secrets {
+        if LogConfiguration::may_reach_the_instance(&option.name) {
+            denied.push((
+                "logConfiguration.secretOptions",
+                format!(
+                    "{}, which may be a file or socket of the instance,",
+                    option.name
+                ),
+            ));
+        }
+    }
     let limits = settings.ulimits.iter();
     for limit in limits.filter(|limit| UNFAIR_LIMITS.contains(&limit.name)) {
         denied.push(("ulimits", format!("the limit {}", limit.name)));
@@ -104,11 +116,28 @@ mod tests {
     use super::*;
     use crate::domain::definition::settings::{Device, Settings, Ulimit};
     use crate::domain::definition::tests_support::container;
+    use crate::domain::supply::SecretReference;
 
     fn fields(change: impl FnOnce(&mut Settings)) -> Vec<&'static str> {
         let mut app = container("app");
         change(&mut app.settings);
         denied(&app).into_iter().map(|(field, _)| field).collect()
+    }
+
+    #[test]
+    fn a_secret_may_not_say_where_the_logs_go_on_the_instance() {
+        let mut app = container("app");
+        for (name, denials) in [
+            ("splunk-token", 0),
+            ("syslog-address", 1),
+            ("splunk-capath", 1),
+        ] {
+            app.log_secrets = vec![SecretReference {
+                name: name.into(),
+                value_from: "secret:a:b".into(),
+            }];
+            assert_eq!(denied(&app).len(), denials, "{name}");
+        }
     }
 
     #[test]

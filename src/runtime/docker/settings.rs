@@ -49,7 +49,9 @@ fn of_host(spec: &ContainerSpec) -> Vec<(&'static str, Value)> {
         ("VolumesFrom", json!(super::volumes::volumes_from(spec))),
     ];
     if let Some(log) = &spec.log {
-        let log = json!({"Type": log.driver.as_str(), "Config": log.options});
+        let options = log.options.iter().chain(spec.log_secrets.expose());
+        let options: BTreeMap<_, _> = options.collect();
+        let log = json!({"Type": log.driver.as_str(), "Config": options});
         fields.push(("LogConfig", log));
     }
     if settings.init {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Deed, ModelEngine};
+use crate::runtime::ContainerSpec;
 
 impl ModelEngine {
     /// All that really happened, in order, by name of container.
@@ -22,6 +23,13 @@ impl ModelEngine {
                 all
             })
             .collect()
+    }
+
+    /// What its containers were created from.
+    #[must_use]
+    pub fn specs(&self) -> Vec<ContainerSpec> {
+        let containers = self.containers.values();
+        containers.map(|container| container.spec.clone()).collect()
     }
 
     /// Containers that run, by name.

@@ -136,9 +136,12 @@ fn collect(config: &Value, path: &mut Path, leaves: &mut BTreeMap<Path, Value>) 
 
 /// The field that tells the items of a list apart, for a list that is merged.
 fn merge_key(items: &[Value]) -> Option<&'static str> {
-    let all_have =
-        |key: &&str| !items.is_empty() && items.iter().all(|item| !key_of(item, key).is_empty());
-    ["name", "type"].into_iter().find(all_have)
+    let tells_apart = |key: &&str| {
+        let mut keys = BTreeSet::new();
+        let mut all = items.iter().map(|item| key_of(item, key));
+        !items.is_empty() && all.all(|key| !key.is_empty() && keys.insert(key))
+    };
+    ["name", "type"].into_iter().find(tells_apart)
 }
 
 fn key_of<'a>(item: &'a Value, key: &str) -> &'a str {

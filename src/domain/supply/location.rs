@@ -1,40 +1,39 @@
-//! What a container needs that its definition only names: values of Secrets, and the credentials of its image's registry.
-//!
-//! The broker resolves what a definition names with [`resolve`]; the agent holds what it was given as a [`Supply`], in
-//! memory and until the container is created.
+//! Where the value is that a `valueFrom` names: a key of a Secret or ConfigMap in the task's namespace.
 
-use std::collections::BTreeMap;
+/// How people name a key: `secret:<name>:<key>`, `configmap:<name>:<key>`.
+const SCHEMES: [(&str, Source); 2] = [
+    ("secret:", Source::Secret),
+    ("configmap:", Source::ConfigMap),
+];
 
-use super::registry::Credentials;
-use super::secret::Secret;
-
-/// How people name a key of a Kubernetes Secret in `valueFrom`: `secret:<name>:<key>`.
-const SCHEME: &str = "secret:";
-
-/// A secret that becomes a variable of the environment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SecretReference {
-    /// Name of the variable.
-    pub name: String,
-    /// `valueFrom` as written.
-    pub value_from: String,
+/// What holds a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// A Kubernetes Secret.
+    Secret,
+    /// A Kubernetes ConfigMap.
+    ConfigMap,
 }
 
-/// All that a container was given. It shows nothing of it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Supply {
-    /// Variables of the environment.
-    pub environment: Secret<BTreeMap<String, String>>,
-    /// Who pulls the image; nobody in particular where there is none.
-    pub credentials: Option<Credentials>,
+impl Source {
+    /// The kind, as Kubernetes spells it.
+    #[must_use]
+    pub const fn kind(self) -> &'static str {
+        match self {
+            Self::Secret => "Secret",
+            Self::ConfigMap => "ConfigMap",
+        }
+    }
 }
 
 /// Where the value is that a `valueFrom` names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
-    /// Name of the Secret, in the task's namespace.
-    pub secret: String,
-    /// Key in the Secret.
+    /// What holds it.
+    pub source: Source,
+    /// Name of the Secret or ConfigMap, in the task's namespace.
+    pub name: String,
+    /// Key in it.
     pub key: String,
     /// Field of the JSON object that stands there; all of the value where it is absent.
     pub field: Option<String>,
@@ -45,9 +44,11 @@ pub struct Location {
 pub struct Mapping {
     /// A `valueFrom`, or how some begin, with `*` at its end.
     pub value_from: String,
-    /// Name of the Secret.
-    pub secret: String,
-    /// Key in the Secret; without one, what the AWS name says.
+    /// What holds the value.
+    pub source: Source,
+    /// Name of the Secret or ConfigMap.
+    pub name: String,
+    /// Key in it; without one, what the AWS name says.
     pub key: Option<String>,
 }
 
@@ -59,21 +60,27 @@ struct Named<'a> {
     field: Option<&'a str>,
 }
 
-/// Finds the value that `value_from` names: `secret:<name>:<key>` itself, anything of AWS by the first of `mappings` that
-/// fits.
+/// Finds the value that `value_from` names: a Secret or ConfigMap itself, anything of AWS by the first of `mappings` that fits.
 ///
 /// # Errors
 /// A sentence that says what to do.
 pub fn resolve(value_from: &str, mappings: &[Mapping]) -> Result<Location, String> {
-    if let Some(rest) = value_from.strip_prefix(SCHEME) {
+    let schemes = SCHEMES.iter();
+    let mut named = schemes.filter_map(|(scheme, source)| {
+        let rest = value_from.strip_prefix(scheme)?;
+        Some((scheme, *source, rest))
+    });
+    if let Some((scheme, source, rest)) = named.next() {
         return match rest.split_once(':') {
-            Some((secret, key)) if !secret.is_empty() && is_key(key) => Ok(Location {
-                secret: secret.to_owned(),
+            Some((name, key)) if !name.is_empty() && is_key(key) => Ok(Location {
+                source,
+                name: name.to_owned(),
                 key: key.to_owned(),
                 field: None,
             }),
             Some(_) | None => Err(format!(
-                "valueFrom {value_from} names no key of a Secret: write secret:<name>:<key>"
+                "{value_from} names no key of a {}: write {scheme}<name>:<key>",
+                source.kind()
             )),
         };
     }
@@ -83,7 +90,7 @@ pub fn resolve(value_from: &str, mappings: &[Mapping]) -> Result<Location, Strin
         .find_map(|mapping| Some((mapping, rest(&mapping.value_from, named.base)?)));
     let Some((mapping, rest)) = fitting else {
         return Err(format!(
-            "valueFrom {value_from} is no Secret of this Kubernetes cluster: write secret:<name>:<key>, or have the platform team map it with spec.secretMappings of the EcsCluster"
+            "{value_from} is nothing of this Kubernetes cluster: write secret:<name>:<key> or configmap:<name>:<key>, or have the platform team map it with spec.secretMappings of the EcsCluster"
         ));
     };
     let derived = || {
@@ -95,11 +102,12 @@ pub fn resolve(value_from: &str, mappings: &[Mapping]) -> Result<Location, Strin
     let key = mapping.key.clone().unwrap_or_else(derived);
     if !is_key(&key) {
         return Err(format!(
-            "valueFrom {value_from} gives no name of a key: name the key in spec.secretMappings of the EcsCluster"
+            "{value_from} gives no name of a key: name the key in spec.secretMappings of the EcsCluster"
         ));
     }
     Ok(Location {
-        secret: mapping.secret.clone(),
+        source: mapping.source,
+        name: mapping.name.clone(),
         key,
         field: field.map(str::to_owned),
     })
@@ -120,7 +128,7 @@ fn take_apart(value_from: &str) -> Result<Named<'_>, String> {
     let field = parts.next().filter(|field| !field.is_empty());
     if parts.any(|version| !version.is_empty()) {
         return Err(format!(
-            "valueFrom {value_from} names a version, and a Secret has only one: leave version-stage and version-id empty"
+            "{value_from} names a version, and a Secret has only one: leave version-stage and version-id empty"
         ));
     }
     let base = value_from.get(..name + length).unwrap_or(value_from);
@@ -128,7 +136,7 @@ fn take_apart(value_from: &str) -> Result<Named<'_>, String> {
 }
 
 /// What of `text` is left behind the pattern; nothing but an equal text fits a pattern without `*`.
-fn rest<'a>(pattern: &str, text: &'a str) -> Option<&'a str> {
+pub(super) fn rest<'a>(pattern: &str, text: &'a str) -> Option<&'a str> {
     match pattern.strip_suffix('*') {
         Some(prefix) => text.strip_prefix(prefix),
         None => (pattern == text).then_some(""),
@@ -164,14 +172,16 @@ mod tests {
     fn mapping(value_from: &str, secret: &str, key: Option<&str>) -> Mapping {
         Mapping {
             value_from: value_from.into(),
-            secret: secret.into(),
+            source: Source::Secret,
+            name: secret.into(),
             key: key.map(str::to_owned),
         }
     }
 
     fn at(secret: &str, key: &str, field: Option<&str>) -> Location {
         Location {
-            secret: secret.into(),
+            source: Source::Secret,
+            name: secret.into(),
             key: key.into(),
             field: field.map(str::to_owned),
         }
@@ -192,6 +202,13 @@ mod tests {
             let message = resolve(wrong, &[]).unwrap_err();
             assert!(message.contains("secret:<name>:<key>"), "{message}");
         }
+        let found = resolve("configmap:web:log.level", &[]).unwrap();
+        assert_eq!(
+            (found.source, found.name.as_str()),
+            (Source::ConfigMap, "web")
+        );
+        let message = resolve("configmap:web", &[]).unwrap_err();
+        assert!(message.contains("configmap:<name>:<key>"), "{message}");
     }
 
     #[test]
