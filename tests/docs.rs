@@ -33,7 +33,11 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("requiresCompatibilities", CORPUS),
     (
         "cpu",
-        "a_task_that_is_too_large_names_the_resource_that_lacks",
+        "the_containers_of_a_task_share_its_cpu_and_memory_until_the_task_is_over",
+    ),
+    (
+        "memory",
+        "the_containers_of_a_task_share_its_cpu_and_memory_until_the_task_is_over",
     ),
     (
         "tags",

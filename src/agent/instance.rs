@@ -23,6 +23,7 @@ use crate::api::container_instance::{
 };
 use crate::api::names;
 use crate::domain::definition::SWAP_LIMIT;
+use crate::domain::definition::limits::TASK_LIMITS;
 use crate::domain::definition::logs::LogDriver;
 use crate::domain::resources::{CPU_UNITS_PER_CORE, Capacity};
 use crate::platform::clock::Clock;
@@ -57,6 +58,8 @@ pub struct Identity {
     pub size: Size,
     /// Privileged containers are allowed.
     pub privileged: bool,
+    /// Whole tasks can be bounded.
+    pub limits: bool,
 }
 
 /// What the engine offers to tasks under this size.
@@ -110,12 +113,12 @@ pub fn report(
             let Capacity { cpu, memory, pids } = capacity(info, &identity.size);
             InstanceResources { cpu, memory, pids }
         }),
-        attributes: info.map_or_else(Map::default, |info| attributes(info, identity.privileged)),
+        attributes: info.map_or_else(Map::default, |info| attributes(info, identity)),
     }
 }
 
 /// Attributes as Amazon's own agent registers them, limited to what this one carries out.
-fn attributes(info: &EngineInfo, privileged: bool) -> Map<Str<128>, 128> {
+fn attributes(info: &EngineInfo, identity: &Identity) -> Map<Str<128>, 128> {
     let architecture = match info.architecture.as_str() {
         "aarch64" => "arm64",
         other => other,
@@ -145,7 +148,10 @@ fn attributes(info: &EngineInfo, privileged: bool) -> Map<Str<128>, 128> {
     able("ecs.capability.task-eni".into());
     able("ecs.capability.pid-ipc-namespace-sharing".into());
     able("ecs.capability.network.container-port-range".into());
-    if privileged {
+    if identity.limits {
+        able(TASK_LIMITS.into());
+    }
+    if identity.privileged {
         able("com.amazonaws.ecs.capability.privileged-container".into());
     }
     for module in ["apparmor", "selinux"] {

@@ -8,6 +8,7 @@ pub mod driver;
 pub mod engine;
 pub mod instance;
 pub mod lease;
+pub mod limits;
 pub mod metadata;
 pub mod metrics;
 pub mod pause;

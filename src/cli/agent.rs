@@ -14,6 +14,7 @@ use tracing::info;
 use crate::agent::driver;
 use crate::agent::instance::{Identity, Size};
 use crate::agent::lease::Heartbeat;
+use crate::agent::limits;
 use crate::agent::metadata::{FOLDER, Place};
 use crate::agent::metrics::Metrics;
 use crate::agent::pause::PauseImage;
@@ -180,6 +181,7 @@ fn settings(args: &AgentArguments, pause: PauseImage) -> Settings {
         reserved_cpu: args.reserved_cpu,
         reserved_memory: args.reserved_memory,
     };
+    let place = metadata_place(args);
     Settings {
         heartbeat: Heartbeat {
             instance: args.instance_name.clone(),
@@ -191,6 +193,7 @@ fn settings(args: &AgentArguments, pause: PauseImage) -> Settings {
             address: args.address.clone(),
             size: size.clone(),
             privileged: profile == Profile::Privileged,
+            limits: place.is_some(),
         },
         driver: driver::Settings {
             rules: Rules {
@@ -213,9 +216,12 @@ fn settings(args: &AgentArguments, pause: PauseImage) -> Settings {
             address: args.address.clone(),
             size,
             stopped_tasks_kept: args.stopped_tasks_kept,
+            limits: place
+                .as_ref()
+                .map(|place| place.folder.join(limits::SOCKET)),
         },
         socket: args.docker_socket.display().to_string(),
-        metadata: metadata_place(args),
+        metadata: place,
     }
 }
 

@@ -154,6 +154,12 @@ impl ModelEngine {
         &self.deeds
     }
 
+    /// What a container was created from.
+    #[must_use]
+    pub fn spec(&self, name: &str) -> Option<&ContainerSpec> {
+        Some(&self.containers.get(name)?.spec)
+    }
+
     /// Containers that run, by name.
     #[must_use]
     pub fn live(&self) -> BTreeSet<String> {

@@ -69,6 +69,10 @@ pub struct ContainerSpec {
     pub mounts: Vec<Mount>,
     /// Containers, by their names in the engine, whose mounts it has too.
     pub volumes_from: Vec<VolumesFrom>,
+    /// The cgroup that its own is made in; the engine's default where it is not told.
+    pub cgroup_parent: Option<String>,
+    /// It sees the cgroups of the instance by their own names.
+    pub host_cgroups: bool,
 }
 
 impl ContainerSpec {
@@ -327,6 +331,8 @@ pub struct EngineInfo {
     pub pids: Option<u32>,
     /// `1` or `2`.
     pub cgroup_version: Option<String>,
+    /// systemd owns the cgroups, and makes those of containers.
+    pub systemd_cgroups: bool,
     /// Whether containers' swap can be bounded.
     pub swap_limit: bool,
     /// Such as `apparmor`, `seccomp` and `selinux`.

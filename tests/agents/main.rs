@@ -7,6 +7,7 @@
     reason = "what cannot be read fails the test"
 )]
 
+mod limits;
 mod metadata;
 mod scene;
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use ecs_operator::agent::driver;
 use ecs_operator::agent::instance::{Identity, Size};
 use ecs_operator::agent::lease::Heartbeat;
+use ecs_operator::agent::limits;
 use ecs_operator::agent::metadata::Place;
 use ecs_operator::agent::metrics::Metrics;
 use ecs_operator::agent::pause::PauseImage;
@@ -114,6 +115,9 @@ impl Scene {
                 ..Identity::default()
             },
             driver: driver::Settings {
+                limits: metadata
+                    .as_ref()
+                    .map(|place| place.folder.join(limits::SOCKET)),
                 rules: Rules {
                     instance: INSTANCE.into(),
                     metadata: metadata.is_some(),
@@ -158,6 +162,12 @@ impl Scene {
         let digests = json!([{"containerName": "app", "imageDigest": digest}]);
         let extensions = json!({"extensions": {"imageDigests": digests}});
         self.api.apply(&task(name, &extensions)).await;
+    }
+
+    /// A task that may use so much memory as a whole.
+    pub(crate) async fn run_bounded_task(&self, name: &str, memory: &str) {
+        let overrides = json!({"overrides": {"memory": memory, "cpu": "256"}});
+        self.api.apply(&task(name, &overrides)).await;
     }
 
     /// A task whose one container mounts a volume of the task's own.
@@ -235,6 +245,20 @@ impl Scene {
             };
             model.deeds().iter().filter(started).count()
         })
+    }
+
+    /// UID of a task.
+    pub(crate) fn uid(&self, name: &str) -> String {
+        let path = format!("{OURS}/namespaces/shop/ecstasks/{name}");
+        let task = self.api.object(&path).unwrap();
+        task["metadata"]["uid"].as_str().unwrap().to_owned()
+    }
+
+    /// Containers of a family that run.
+    pub(crate) fn live_of(&self, family: &str) -> usize {
+        let prefix = format!("ecs-{family}-");
+        let live = self.engine.with(|model, _| model.live());
+        live.iter().filter(|name| name.starts_with(&prefix)).count()
     }
 
     /// Containers that run.

@@ -25,6 +25,7 @@ mod images;
 mod input;
 mod instance_pods;
 mod lifecycle;
+mod limits;
 mod maximal;
 mod metadata;
 mod nodes;

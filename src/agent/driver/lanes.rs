@@ -12,9 +12,11 @@ use futures::{FutureExt, StreamExt};
 use tokio::sync::Semaphore;
 use tracing::{debug, info};
 
+use crate::agent::limits::client::Client as Limiter;
 use crate::agent::pause::PauseImage;
 use crate::agent::step::{Call, Outcome};
 use crate::api::cluster::ImagePullBehavior;
+use crate::domain::definition::limits::TaskLimits;
 use crate::runtime::{ContainerSpec, Created, Engine, Error, Image};
 
 const STOPS: usize = 32;
@@ -37,6 +39,8 @@ pub(super) struct Lanes {
     pulling: Arc<Mutex<BTreeMap<String, Pull>>>,
     /// Images that this process pulled, for the behaviour `once`.
     pulled: Arc<Mutex<BTreeSet<String>>>,
+    /// Who bounds whole tasks, where somebody does.
+    limiter: Option<Limiter>,
 }
 
 /// One call for one container, with all that it needs.
@@ -46,10 +50,17 @@ pub(super) struct Work {
     /// What to create or pull; absent where the definition is not known, and then not needed.
     pub(super) spec: Option<ContainerSpec>,
     pub(super) pull: ImagePullBehavior,
+    /// UID and bounds of its task, where that has any.
+    pub(super) limits: Option<(String, TaskLimits)>,
 }
 
 impl Lanes {
-    pub(super) fn new(engine: Arc<dyn Engine>, cpus: u32, pause: PauseImage) -> Self {
+    pub(super) fn new(
+        engine: Arc<dyn Engine>,
+        cpus: u32,
+        pause: PauseImage,
+        limiter: Option<Limiter>,
+    ) -> Self {
         let cpus = usize::try_from(cpus).unwrap_or(1).max(1);
         let lane = |size| Arc::new(Semaphore::new(size));
         Self {
@@ -61,11 +72,16 @@ impl Lanes {
             inspects: lane(INSPECTS),
             pulling: Arc::default(),
             pulled: Arc::default(),
+            limiter,
         }
     }
 
     pub(super) fn engine(&self) -> Arc<dyn Engine> {
         Arc::clone(&self.engine)
+    }
+
+    pub(super) const fn limiter(&self) -> Option<&Limiter> {
+        self.limiter.as_ref()
     }
 
     /// Carries out one call, once its lane has room.
@@ -77,20 +93,47 @@ impl Lanes {
             Call::Stop { .. } | Call::Kill | Call::Remove => &self.stops,
             Call::Pull => return Outcome::Pulled(self.image(work.spec, work.pull).await),
         };
+        // Before the lane: whoever waits for the cgroup of one task holds up no other.
+        let parent = match work.call {
+            Call::Create | Call::Start => self.bounds(work.limits).await,
+            Call::Inspect | Call::Stop { .. } | Call::Kill | Call::Remove | Call::Pull => Ok(None),
+        };
         // The lanes are never closed.
         let _permit = lane.acquire().await;
         match work.call {
             Call::Inspect => Outcome::Inspected(self.engine.inspect(name).await.map(Box::new)),
-            Call::Create => Outcome::Created(match &work.spec {
-                Some(spec) => self.create(spec).await,
-                None => Err(unknown_definition()),
+            Call::Create => Outcome::Created(match (work.spec, parent) {
+                (Some(spec), Ok(cgroup_parent)) => {
+                    self.create(&ContainerSpec {
+                        cgroup_parent,
+                        ..spec
+                    })
+                    .await
+                }
+                (None, _) => Err(unknown_definition()),
+                (Some(_), Err(error)) => Err(error),
             }),
-            Call::Start => Outcome::Started(self.engine.start(name).await),
+            Call::Start => Outcome::Started(match parent {
+                Ok(_) => self.engine.start(name).await,
+                Err(error) => Err(error),
+            }),
             Call::Stop { grace } => Outcome::Stopped(self.engine.stop(name, grace).await),
             Call::Kill => Outcome::Stopped(self.engine.kill(name).await),
             Call::Remove => Outcome::Removed(self.engine.remove(name).await),
             Call::Pull => Outcome::Pulled(Err(unknown_definition())),
         }
+    }
+
+    /// The cgroup of a task with bounds, which is there from now on.
+    async fn bounds(&self, limits: Option<(String, TaskLimits)>) -> Result<Option<String>, Error> {
+        let Some((uid, limits)) = limits else {
+            return Ok(None);
+        };
+        let limiter = self.limiter.as_ref().ok_or_else(|| Error::Refused {
+            status: 0,
+            message: "this instance cannot bound cpu and memory of a whole task".to_owned(),
+        })?;
+        limiter.provide(&uid, limits).await.map(Some)
     }
 
     /// Creates a container, from the very content that was asked for.

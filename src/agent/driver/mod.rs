@@ -15,12 +15,14 @@
 mod api;
 mod entry;
 mod lanes;
+mod limits;
 mod metadata;
 mod observe;
 mod perform;
 mod volumes;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +35,7 @@ use tracing::{info, warn};
 
 use super::engine::EngineState;
 use super::instance::{self, Size};
+use super::limits::client::Client as Limiter;
 use super::metadata::server::Ask;
 use super::metrics::Metrics;
 use super::pause::PauseImage;
@@ -72,6 +75,8 @@ pub struct Settings {
     pub pause: PauseImage,
     /// Stopped tasks whose containers are kept.
     pub stopped_tasks_kept: usize,
+    /// Unix socket of who bounds whole tasks; without it no task with bounds runs here.
+    pub limits: Option<PathBuf>,
 }
 
 /// Why the driver ended.
@@ -115,6 +120,8 @@ enum Done {
         engine_name: String,
         outcome: VolumeOutcome,
     },
+    Bounded(Result<Vec<String>, EngineError>),
+    Unbounded,
     Definition {
         key: (String, String),
         found: Result<Found, Failure>,
@@ -206,6 +213,7 @@ pub async fn run(
         Arc::clone(&engine),
         description.cpus,
         settings.pause.clone(),
+        settings.limits.clone().map(Limiter::at),
     );
     let labels = Labels::from([(
         names::INSTANCE_DOCKER_LABEL.to_owned(),
@@ -364,6 +372,7 @@ impl Driver {
     fn list(&mut self) {
         self.listing = true;
         self.list_volumes();
+        self.list_bounded();
         self.list_at = self.clock.monotonic() + LIST_INTERVAL;
         let engine = self.lanes.engine();
         let labels = self.labels.clone();

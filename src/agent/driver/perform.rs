@@ -170,6 +170,10 @@ impl Driver {
                     .container(&container)
                     .map(|found| self.spec(wanted, found, call)),
                 pull: wanted.pull,
+                limits: wanted
+                    .definition
+                    .limits()
+                    .map(|limits| (wanted.uid.clone(), limits)),
             };
             debug!(uid, container, call = call.as_str(), "call");
             let span = span!(Level::DEBUG, "call", uid, container, call = call.as_str());

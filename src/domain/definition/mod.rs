@@ -2,6 +2,7 @@
 //!
 //! [`TaskDefinition`] holds only what this release carries out; [`rules`] says what is wrong with one.
 
+pub mod limits;
 pub mod logs;
 pub mod namespaces;
 pub mod order;
@@ -241,6 +242,9 @@ impl TaskDefinition {
         }
         if any(|container| container.settings.maximum_swap.is_some()) {
             required.insert(SWAP_LIMIT);
+        }
+        if self.limits().is_some() {
+            required.insert(limits::TASK_LIMITS);
         }
         required.extend(self.architecture.map(Architecture::attribute));
         let logs = self.containers.iter().filter_map(|it| it.log.as_ref());

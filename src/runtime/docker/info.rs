@@ -26,6 +26,7 @@ pub(super) fn engine_info(version: &Value, info: &Value) -> EngineInfo {
             .get("CgroupVersion")
             .and_then(Value::as_str)
             .map(str::to_owned),
+        systemd_cgroups: text(info, "CgroupDriver") == "systemd",
         swap_limit: info.get("SwapLimit").and_then(Value::as_bool) == Some(true),
         security_options: security_options(info),
         log_drivers: log_drivers(info),

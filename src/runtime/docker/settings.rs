@@ -52,6 +52,12 @@ fn of_host(spec: &ContainerSpec) -> Vec<(&'static str, Value)> {
         let log = json!({"Type": log.driver.as_str(), "Config": log.options});
         fields.push(("LogConfig", log));
     }
+    if let Some(parent) = &spec.cgroup_parent {
+        fields.push(("CgroupParent", json!(parent)));
+    }
+    if spec.host_cgroups {
+        fields.push(("CgroupnsMode", json!("host")));
+    }
     if settings.init {
         fields.push(("Init", json!(true)));
     }

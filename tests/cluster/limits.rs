@@ -1,0 +1,140 @@
+//! What a task may use as a whole, as the kernel of its node has it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ecs_operator::api::task::EcsTask;
+use serde_json::{Value, json};
+
+use crate::harness::engine::{CONTAINER, TASK_UID, WORKLOAD};
+use crate::harness::fixtures::object;
+use crate::harness::machine::kubectl;
+use crate::harness::{LATER, Scene, beside_others, service};
+
+/// What the kernel says of a cgroup, in the words of either version.
+fn bound(group: &str, one: [&str; 2], two: &str) -> String {
+    let group = group.trim_start_matches('/');
+    let [controller, file] = one;
+    let root = Path::new("/sys/fs/cgroup");
+    let file = if root.join("cgroup.controllers").exists() {
+        root.join(group).join(two)
+    } else {
+        root.join(controller).join(group).join(file)
+    };
+    fs::read_to_string(file).unwrap().trim().to_owned()
+}
+
+fn folder(group: &str) -> PathBuf {
+    let group = group.trim_start_matches('/');
+    let root = Path::new("/sys/fs/cgroup");
+    if root.join("cgroup.controllers").exists() {
+        root.join(group)
+    } else {
+        root.join("memory").join(group)
+    }
+}
+
+async fn until(scene: &Scene, name: &str, state: &str) -> EcsTask {
+    let what = format!("task {name} to be {state}");
+    scene
+        .eventually(&what, LATER, async || {
+            let found = scene.api::<EcsTask>().get(name).await;
+            let task = found.map_err(|error| error.to_string())?;
+            let status = serde_json::to_value(&task.status).unwrap();
+            if status["lastStatus"] == state {
+                Ok(task)
+            } else {
+                Err(status.to_string())
+            }
+        })
+        .await
+}
+
+/// The cgroup that all containers of a task were made in, and their ids.
+async fn group(scene: &Scene, task: &EcsTask) -> (String, Vec<String>) {
+    let label = format!("{TASK_UID}={}", task.metadata.uid.clone().unwrap());
+    let mut parents = Vec::new();
+    let mut ids = Vec::new();
+    for engine in scene.machine.engines() {
+        for container in engine.list(&label).await.unwrap() {
+            assert!(!container.label(CONTAINER).is_empty());
+            let shown = engine.raw(&container.id).await.unwrap();
+            let parent = shown["HostConfig"]["CgroupParent"].as_str().unwrap();
+            parents.push(parent.to_owned());
+            ids.push(container.id);
+        }
+    }
+    parents.dedup();
+    assert_eq!(parents.len(), 1, "{parents:?}");
+    (parents.remove(0), ids)
+}
+
+#[tokio::test]
+async fn the_containers_of_a_task_share_its_cpu_and_memory_until_the_task_is_over() {
+    beside_others("bounds", async |scene| {
+        let mut shop = service("shop").beside(json!({
+            "name": "neighbour", "image": WORKLOAD, "memoryReservation": 16,
+        }));
+        shop.definition["cpu"] = json!(".25 vCPU");
+        shop.definition["memory"] = json!("96");
+        scene.put(&shop.definition_object(&scene.namespace)).await;
+        let tasks: [(&str, Value, &str, &str); 2] = [
+            ("one", json!({}), "100663296", "25000"),
+            (
+                "more",
+                json!({"cpu": "512", "memory": "128"}),
+                "134217728",
+                "50000",
+            ),
+        ];
+        let mut groups = Vec::new();
+        for (name, overrides, memory, cpu) in &tasks {
+            let spec = json!({"taskDefinition": "shop", "overrides": overrides});
+            scene
+                .put(&object("EcsTask", &scene.namespace, name, &spec))
+                .await;
+            let task = until(scene, name, "RUNNING").await;
+            let (group, containers) = group(scene, &task).await;
+            assert_eq!(
+                bound(&group, ["memory", "memory.limit_in_bytes"], "memory.max"),
+                *memory
+            );
+            let quota = bound(&group, ["cpu", "cpu.cfs_quota_us"], "cpu.max");
+            assert_eq!(quota.split(' ').next(), Some(*cpu));
+            assert_eq!(containers.len(), 2);
+            for id in &containers {
+                assert!(folder(&group).join(id).is_dir(), "{id} is not in {group}");
+            }
+            groups.push(group);
+        }
+        let patch = r#"{"spec":{"stop":{"code":"UserInitiated","reason":"enough"}}}"#;
+        for (name, ..) in &tasks {
+            let namespace = scene.namespace.as_str();
+            kubectl(&[
+                "patch",
+                "ecstask",
+                name,
+                "-n",
+                namespace,
+                "--type=merge",
+                "-p",
+                patch,
+            ])
+            .await
+            .expect();
+            until(scene, name, "STOPPED").await;
+        }
+        scene
+            .eventually("the cgroups to go", LATER, async || {
+                let left = groups.iter().filter(|group| folder(group).exists());
+                let left: Vec<_> = left.collect();
+                if left.is_empty() {
+                    Ok(())
+                } else {
+                    Err(format!("{left:?}"))
+                }
+            })
+            .await;
+    })
+    .await;
+}
