@@ -46,12 +46,6 @@ const REFUSED: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "gpu",
-        &[
-            "containerDefinitions[train].resourceRequirements: is not supported yet: instances register no accelerators: name the devices of the instance in linuxParameters.devices, in a cluster with securityProfile: privileged, or leave it out",
-        ],
-    ),
-    (
         "service-load-balanced",
         &[
             "loadBalancers: is not supported yet: publish the port with portMappings and a fixed hostPort, and reach the instances on it",

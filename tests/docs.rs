@@ -58,6 +58,14 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "namespaces_are_the_containers_the_tasks_or_the_instances",
     ),
     (
+        "containerDefinitions[].resourceRequirements[].type",
+        "an_engine_takes_the_request_for_gpus_and_a_service_says_that_no_instance_has_one",
+    ),
+    (
+        "containerDefinitions[].resourceRequirements[].value",
+        "each_gpu_is_one_containers_whatever_becomes_of_the_agent",
+    ),
+    (
         "containerDefinitions[].dependsOn",
         "containers_start_when_what_they_wait_for_is_done_and_stop_in_the_reverse_order",
     ),

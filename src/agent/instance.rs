@@ -75,6 +75,7 @@ pub fn capacity(info: &EngineInfo, size: &Size) -> Capacity {
         cpu: cpu.saturating_sub(size.reserved_cpu),
         memory: memory.saturating_sub(size.reserved_memory),
         pids: info.pids.unwrap_or(32_768),
+        gpus: u32::try_from(info.gpus.len()).unwrap_or(u32::MAX),
     }
 }
 
@@ -110,8 +111,18 @@ pub fn report(
             api_version: info.map(|info| Str::cut(&info.api_version)),
         }),
         registered_resources: info.map(|info| {
-            let Capacity { cpu, memory, pids } = capacity(info, &identity.size);
-            InstanceResources { cpu, memory, pids }
+            let Capacity {
+                cpu,
+                memory,
+                pids,
+                gpus,
+            } = capacity(info, &identity.size);
+            InstanceResources {
+                cpu,
+                memory,
+                pids,
+                gpus,
+            }
         }),
         attributes: info.map_or_else(Map::default, |info| attributes(info, identity)),
     }

@@ -68,6 +68,10 @@ fn apply_to(container: &mut ContainerDefinition, change: &ContainerOverride) {
         &mut container.memory_reservation,
         change.memory_reservation.as_ref(),
     );
+    replace(
+        &mut container.resource_requirements,
+        change.resource_requirements.as_ref(),
+    );
     if let Some(added) = &change.environment {
         let mut environment = container.environment.take().unwrap_or_default();
         environment.retain(|pair| !added.iter().any(|new| new.name == pair.name));

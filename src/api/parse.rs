@@ -1,5 +1,6 @@
 //! From what people wrote to what can be relied on: specs become domain types once, here.
 
+mod accelerators;
 mod logs;
 mod namespaces;
 mod order;
@@ -33,6 +34,7 @@ pub fn task_definition(
 ) -> Result<TaskDefinition, Vec<Problem>> {
     let mut problems = refused(Body::RegisterTaskDefinition, spec);
     problems.extend(ports::problems(spec));
+    problems.extend(accelerators::problems(spec));
     let size = |field: &str, text: Option<&str>, unit: &str, factor: f64| {
         text.map(|text| {
             quantity(text, unit, factor).ok_or_else(|| Problem {
@@ -210,6 +212,7 @@ fn container(spec: &shapes::ContainerDefinition) -> Container {
         cpu: positive(spec.cpu).unwrap_or(0),
         memory: positive(spec.memory),
         memory_reservation: positive(spec.memory_reservation),
+        gpus: accelerators::gpus(spec),
         port_mappings: ports::port_mappings(spec),
         health_check: spec.health_check.as_ref().map(health_check),
         docker_labels: spec

@@ -126,6 +126,11 @@ impl Fake {
         self.lock().faults.push((call, fault));
     }
 
+    /// The GPUs that it has from now on.
+    pub fn set_gpus(&self, ids: &[&str]) {
+        self.lock().info.gpus = ids.iter().map(|id| (*id).to_owned()).collect();
+    }
+
     /// Whether anybody answers at the socket.
     pub fn set_reachable(&self, reachable: bool) {
         self.lock().reachable = reachable;

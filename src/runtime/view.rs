@@ -69,6 +69,8 @@ pub struct ContainerSpec {
     pub mounts: Vec<Mount>,
     /// Containers, by their names in the engine, whose mounts it has too.
     pub volumes_from: Vec<VolumesFrom>,
+    /// Ids of the GPUs that it has.
+    pub gpus: Vec<String>,
     /// The cgroup that its own is made in; the engine's default where it is not told.
     pub cgroup_parent: Option<String>,
     /// It sees the cgroups of the instance by their own names.
@@ -337,6 +339,8 @@ pub struct EngineInfo {
     pub swap_limit: bool,
     /// Such as `apparmor`, `seccomp` and `selinux`.
     pub security_options: Vec<String>,
+    /// Ids of the GPUs that it can give to containers.
+    pub gpus: Vec<String>,
     /// Log drivers that it has.
     pub log_drivers: Vec<String>,
     /// The one of containers that name none.

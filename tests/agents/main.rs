@@ -192,6 +192,29 @@ async fn the_volume_of_a_task_is_there_before_its_container_and_goes_with_the_ta
 }
 
 #[tokio::test(start_paused = true)]
+async fn each_gpu_is_one_containers_whatever_becomes_of_the_agent() {
+    let scene = Scene::start().await;
+    scene.engine.set_gpus(&["gpu-a", "gpu-b", "gpu-c"]);
+    let agent = scene.agent("agent-a");
+    scene.run_task_with_gpus("one", 1).await;
+    scene.until("one", "RUNNING").await;
+    agent.kill();
+    let _agent = scene.agent("agent-b");
+    scene.run_task_with_gpus("two", 2).await;
+    scene.until("two", "RUNNING").await;
+    assert_eq!(scene.gpus(), [vec!["gpu-a"], vec!["gpu-b", "gpu-c"]]);
+    scene.run_task_with_gpus("three", 1).await;
+    scene.until("three", "STOPPED").await;
+    let why = "Refused by the container instance: RESOURCE:GPU";
+    assert_eq!(scene.status("three")["stoppedReason"], why);
+    scene.stop_task("one").await;
+    scene.until("one", "STOPPED").await;
+    scene.run_task_with_gpus("four", 1).await;
+    scene.until("four", "RUNNING").await;
+    assert_eq!(scene.gpus(), [vec!["gpu-a"], vec!["gpu-b", "gpu-c"]]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_volume_whose_task_is_gone_is_swept() {
     let scene = Scene::start().await;
     let agent = scene.agent("agent-a");

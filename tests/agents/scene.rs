@@ -170,6 +170,25 @@ impl Scene {
         self.api.apply(&task(name, &overrides)).await;
     }
 
+    /// A task whose container needs so many GPUs.
+    pub(crate) async fn run_task_with_gpus(&self, name: &str, count: u32) {
+        let needs = json!([{"type": "GPU", "value": count.to_string()}]);
+        let change = json!([{"name": "app", "resourceRequirements": needs}]);
+        let overrides = json!({"overrides": {"containerOverrides": change}});
+        self.api.apply(&task(name, &overrides)).await;
+    }
+
+    /// The GPUs of each container that runs, in order.
+    pub(crate) fn gpus(&self) -> Vec<Vec<String>> {
+        self.engine.with(|model, _| {
+            let live = model.live();
+            let specs = live.iter().filter_map(|name| model.spec(name));
+            let mut gpus: Vec<_> = specs.map(|spec| spec.gpus.clone()).collect();
+            gpus.sort();
+            gpus
+        })
+    }
+
     /// A task whose one container mounts a volume of the task's own.
     pub(crate) async fn run_task_with_a_volume(&self, name: &str) {
         let mount = json!({"sourceVolume": "data", "containerPath": "/data"});

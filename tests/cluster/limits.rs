@@ -3,7 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use ecs_operator::api::service::EcsService;
 use ecs_operator::api::task::EcsTask;
+use ecs_operator::runtime::docker::Docker;
+use ecs_operator::runtime::{ContainerSpec, Created, Engine as _};
 use serde_json::{Value, json};
 
 use crate::harness::engine::{CONTAINER, TASK_UID, WORKLOAD};
@@ -132,6 +135,49 @@ async fn the_containers_of_a_task_share_its_cpu_and_memory_until_the_task_is_ove
                     Ok(())
                 } else {
                     Err(format!("{left:?}"))
+                }
+            })
+            .await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_engine_takes_the_request_for_gpus_and_a_service_says_that_no_instance_has_one() {
+    beside_others("gpus", async |scene| {
+        let engine = scene.engine("node-1");
+        let docker = Docker::at(engine.socket());
+        let name = format!("{}-gpus", scene.namespace);
+        let spec = ContainerSpec {
+            name: name.clone(),
+            image: WORKLOAD.to_owned(),
+            gpus: vec!["GPU-7".to_owned(), "vendor.com/gpu=0".to_owned()],
+            ..ContainerSpec::default()
+        };
+        let created = docker.create(&spec).await;
+        let shown = engine.raw(&name).await;
+        engine.remove_if_there(&name).await;
+        assert!(matches!(created, Ok(Created::New { .. })), "{created:?}");
+        let requests = &shown.unwrap()["HostConfig"]["DeviceRequests"];
+        assert_eq!(requests[0]["DeviceIDs"], json!(["vendor.com/gpu=0"]));
+        assert_eq!(requests[0]["Driver"], "cdi");
+        assert_eq!(requests[1]["DeviceIDs"], json!(["GPU-7"]));
+        assert_eq!(requests[1]["Capabilities"], json!([["gpu"]]));
+
+        let needs = json!([{"type": "GPU", "value": "1"}]);
+        let train = service("train")
+            .desired(1)
+            .with("resourceRequirements", needs);
+        scene.apply(&train).await;
+        scene
+            .eventually("an event that says why", LATER, async || {
+                let found = scene.api::<EcsService>().get("train").await;
+                let service = found.map_err(|error| error.to_string())?;
+                let status = serde_json::to_string(&service.status).unwrap();
+                if status.contains("has insufficient GPUs available") {
+                    Ok(())
+                } else {
+                    Err(status)
                 }
             })
             .await;

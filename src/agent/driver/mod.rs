@@ -40,7 +40,7 @@ use super::metadata::server::Ask;
 use super::metrics::Metrics;
 use super::pause::PauseImage;
 use super::step::{Outcome, VolumeOutcome};
-use super::wanted::{Ledger, Rules};
+use super::wanted::{Gpus, Ledger, Rules};
 use crate::api::names;
 use crate::api::task::EcsTaskStatus;
 use crate::domain::resources::Capacity;
@@ -151,6 +151,9 @@ pub(super) struct Driver {
     book: BTreeMap<String, Entry>,
     definitions: BTreeMap<(String, String), Definition>,
     ledger: Ledger,
+    /// GPUs of the instance, and who holds them.
+    gpu_ids: Vec<String>,
+    gpus: Gpus,
     /// The newest list, and whether there was one.
     lines: Vec<ContainerSummary>,
     listed: bool,
@@ -231,6 +234,8 @@ pub async fn run(
         book: BTreeMap::new(),
         definitions: BTreeMap::new(),
         ledger: Ledger::default(),
+        gpu_ids: description.gpus,
+        gpus: Gpus::default(),
         lines: Vec::new(),
         listed: false,
         listing: false,
@@ -315,6 +320,7 @@ impl Driver {
             }
             if let Some(info) = &state.borrow().info {
                 self.capacity = instance::capacity(info, &self.settings.size);
+                self.gpu_ids.clone_from(&info.gpus);
             }
             if self.clock.monotonic() >= relist_at {
                 tasks = watch(self);

@@ -1,6 +1,7 @@
 //! What a task is to be, from its object and its definition: parsed and admitted once, relied on ever after.
 
 mod fields;
+mod gpus;
 mod ledger;
 mod namespaces;
 mod ports;
@@ -13,6 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 
 pub use fields::unknown_field;
+pub use gpus::Gpus;
 pub use ledger::Ledger;
 pub use rules::Rules;
 

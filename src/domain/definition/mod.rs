@@ -118,6 +118,8 @@ pub struct Container {
     pub memory: Option<u32>,
     /// Soft limit in MiB, which is what placement counts.
     pub memory_reservation: Option<u32>,
+    /// GPUs that are its alone.
+    pub gpus: u32,
     /// Ports to publish.
     pub port_mappings: Vec<PortMapping>,
     /// Replaces the image's health check; without one the container has none.
@@ -199,6 +201,7 @@ impl TaskDefinition {
                 .memory
                 .unwrap_or_else(|| sum(Container::reserved_memory)),
             pids: count.saturating_mul(PIDS_PER_CONTAINER),
+            gpus: sum(|container| container.gpus),
             ports,
             dynamic_ports,
             following: following.map(|(index, _)| index).collect(),

@@ -36,6 +36,7 @@ pub fn container(name: &str) -> Container {
         cpu: 0,
         memory: Some(64),
         memory_reservation: None,
+        gpus: 0,
         port_mappings: Vec::new(),
         health_check: None,
         docker_labels: BTreeMap::new(),

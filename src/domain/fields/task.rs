@@ -1,6 +1,9 @@
 //! The fields of `RunTask`.
 
-use super::{AWS_NETWORK, Entry, LAUNCH_TYPES, by_value, carried_out, refused, without_effect};
+use super::{
+    AWS_NETWORK, Entry, GPUS_ARE_WHOLE, LAUNCH_TYPES, NO_OTHER_ACCELERATOR, by_value, carried_out,
+    refused, without_effect,
+};
 
 const REGISTER: &str =
     "name the variables in environment, or register a task definition of its own for this task";
@@ -15,9 +18,16 @@ pub(super) const TABLE: &[Entry] = &[
     carried_out("overrides.containerOverrides[].cpu"),
     carried_out("overrides.containerOverrides[].memory"),
     carried_out("overrides.containerOverrides[].memoryReservation"),
+    by_value(
+        "overrides.containerOverrides[].resourceRequirements[].type",
+        &["GPU"],
+        &[],
+        NO_OTHER_ACCELERATOR,
+    ),
+    carried_out("overrides.containerOverrides[].resourceRequirements[].value"),
     refused(
-        "overrides.containerOverrides[].resourceRequirements",
-        "accelerators are not given to tasks: leave it out",
+        "overrides.containerOverrides[].resourceRequirements[].sharingStrategy",
+        GPUS_ARE_WHOLE,
     ),
     carried_out("overrides.cpu"),
     carried_out("overrides.memory"),

@@ -1,6 +1,9 @@
 //! The fields of `RegisterTaskDefinition`.
 
-use super::{DESCRIBED, Entry, LAUNCH_TYPES, by_value, carried_out, refused, without_effect};
+use super::{
+    DESCRIBED, Entry, GPUS_ARE_WHOLE, LAUNCH_TYPES, NO_OTHER_ACCELERATOR, by_value, carried_out,
+    refused, without_effect,
+};
 
 const READ_BY_SERVICE_CONNECT: &str = "only Service Connect and VPC Lattice read it";
 const NO_CLOUDWATCH: &str = "the output goes to the instance's default log driver, and the options that begin with awslogs are not read: there is no log group and no stream in CloudWatch";
@@ -166,9 +169,16 @@ pub(super) const TABLE: &[Entry] = &[
     ),
     carried_out("containerDefinitions[].healthCheck"),
     carried_out("containerDefinitions[].systemControls"),
+    by_value(
+        "containerDefinitions[].resourceRequirements[].type",
+        &["GPU"],
+        &[],
+        NO_OTHER_ACCELERATOR,
+    ),
+    carried_out("containerDefinitions[].resourceRequirements[].value"),
     refused(
-        "containerDefinitions[].resourceRequirements",
-        "instances register no accelerators: name the devices of the instance in linuxParameters.devices, in a cluster with securityProfile: privileged, or leave it out",
+        "containerDefinitions[].resourceRequirements[].sharingStrategy",
+        GPUS_ARE_WHOLE,
     ),
     refused(
         "containerDefinitions[].firelensConfiguration",

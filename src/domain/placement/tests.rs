@@ -17,6 +17,7 @@ const CAPACITY: Capacity = Capacity {
     cpu: 2048,
     memory: 1024,
     pids: 16384,
+    gpus: 0,
 };
 
 fn instance(name: &str) -> Instance {

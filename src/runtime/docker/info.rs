@@ -29,9 +29,36 @@ pub(super) fn engine_info(version: &Value, info: &Value) -> EngineInfo {
         systemd_cgroups: text(info, "CgroupDriver") == "systemd",
         swap_limit: info.get("SwapLimit").and_then(Value::as_bool) == Some(true),
         security_options: security_options(info),
+        gpus: gpus(info),
         log_drivers: log_drivers(info),
         log_driver: text(info, "LoggingDriver"),
     }
+}
+
+/// GPUs that the engine's configuration names (`node-generic-resources`), or that it found by itself as devices of the
+/// Container Device Interface (Docker 28.3 and newer).
+fn gpus(info: &Value) -> Vec<String> {
+    let list = |field: &str| {
+        let list = info.get(field).and_then(Value::as_array);
+        list.into_iter().flatten()
+    };
+    let named = list("GenericResources").filter_map(|resource| {
+        let resource = resource.get("NamedResourceSpec")?;
+        let is_gpu = text(resource, "Kind").to_lowercase().contains("gpu");
+        is_gpu.then(|| text(resource, "Value"))
+    });
+    let mut named: Vec<String> = named.collect();
+    if named.is_empty() {
+        let found = list("DiscoveredDevices").map(|device| text(device, "ID"));
+        let is_one = |id: &String| {
+            id.split_once('=')
+                .is_some_and(|(kind, name)| kind.ends_with("/gpu") && name.parse::<u32>().is_ok())
+        };
+        named = found.filter(is_one).collect();
+    }
+    named.sort();
+    named.dedup();
+    named
 }
 
 fn log_drivers(info: &Value) -> Vec<String> {
@@ -69,6 +96,29 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn gpus_are_those_that_the_configuration_names_or_else_those_that_the_engine_found() {
+        let found = json!([
+            {"Source": "cdi", "ID": "nvidia.com/gpu=1"}, {"Source": "cdi", "ID": "nvidia.com/gpu=0"},
+            {"Source": "cdi", "ID": "nvidia.com/gpu=all"}, {"Source": "cdi", "ID": "vendor.com/net=0"},
+        ]);
+        let named = json!([
+            {"NamedResourceSpec": {"Kind": "NVIDIA-GPU", "Value": "GPU-b"}},
+            {"NamedResourceSpec": {"Kind": "NVIDIA-GPU", "Value": "GPU-a"}},
+            {"DiscreteResourceSpec": {"Kind": "SSD", "Value": 3}},
+        ]);
+        let all = |info: Value| gpus(&info);
+        assert_eq!(all(json!({})), [""; 0]);
+        assert_eq!(
+            all(json!({"DiscoveredDevices": found})),
+            ["nvidia.com/gpu=0", "nvidia.com/gpu=1"]
+        );
+        assert_eq!(
+            all(json!({"DiscoveredDevices": found, "GenericResources": named})),
+            ["GPU-a", "GPU-b"]
+        );
+    }
 
     #[test]
     fn an_engine_that_left_our_version_behind_is_spoken_to_in_its_oldest() {

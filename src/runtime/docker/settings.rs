@@ -52,6 +52,9 @@ fn of_host(spec: &ContainerSpec) -> Vec<(&'static str, Value)> {
         let log = json!({"Type": log.driver.as_str(), "Config": log.options});
         fields.push(("LogConfig", log));
     }
+    if !spec.gpus.is_empty() {
+        fields.push(("DeviceRequests", gpus(&spec.gpus)));
+    }
     if let Some(parent) = &spec.cgroup_parent {
         fields.push(("CgroupParent", json!(parent)));
     }
@@ -72,6 +75,22 @@ fn of_host(spec: &ContainerSpec) -> Vec<(&'static str, Value)> {
         fields.extend(swappiness.map(|value| ("MemorySwappiness", value)));
     }
     fields
+}
+
+/// Devices of the Container Device Interface are named `vendor/class=name`; all others are for the runtime that knows GPUs.
+fn gpus(ids: &[String]) -> Value {
+    let (named, others): (Vec<_>, Vec<_>) = ids.iter().partition(|id| id.contains('='));
+    let requests = [
+        (named, json!({"Driver": "cdi"})),
+        (others, json!({"Capabilities": [["gpu"]]})),
+    ];
+    let asked = requests.into_iter().filter(|(ids, _)| !ids.is_empty());
+    asked
+        .map(|(ids, mut request)| {
+            request["DeviceIDs"] = json!(ids);
+            request
+        })
+        .collect()
 }
 
 fn devices(settings: &Settings) -> Value {
