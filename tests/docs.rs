@@ -66,6 +66,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "each_gpu_is_one_containers_whatever_becomes_of_the_agent",
     ),
     (
+        "containerDefinitions[].firelensConfiguration",
+        "a_log_router_gets_its_configuration_and_what_the_others_write",
+    ),
+    (
         "containerDefinitions[].dependsOn",
         "containers_start_when_what_they_wait_for_is_done_and_stop_in_the_reverse_order",
     ),

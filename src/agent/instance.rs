@@ -23,6 +23,7 @@ use crate::api::container_instance::{
 };
 use crate::api::names;
 use crate::domain::definition::SWAP_LIMIT;
+use crate::domain::definition::firelens::RouterKind;
 use crate::domain::definition::limits::TASK_LIMITS;
 use crate::domain::definition::logs::LogDriver;
 use crate::domain::resources::{CPU_UNITS_PER_CORE, Capacity};
@@ -149,10 +150,13 @@ fn attributes(info: &EngineInfo, identity: &Identity) -> Map<Str<128>, 128> {
         ));
     }
     for driver in LogDriver::all() {
-        if info.log_drivers.iter().any(|name| name == driver.as_str()) {
+        let takes = driver.of_engine();
+        if info.log_drivers.iter().any(|name| name == takes) {
             able(driver.attribute().into());
         }
     }
+    able(RouterKind::Fluentd.attribute().into());
+    able(RouterKind::FluentBit.attribute().into());
     able("ecs.capability.container-health-check".into());
     able("ecs.capability.container-ordering".into());
     able("ecs.capability.container-restart-policy".into());

@@ -78,7 +78,8 @@ pub fn task_definition(
         containers: spec.container_definitions.iter().map(container).collect(),
         volumes: volumes::volumes(spec, &mut problems),
         placement_constraints,
-    };
+    }
+    .with_routed_logs();
     problems.extend(rules::problems(&definition));
     if problems.is_empty() {
         Ok(definition)
@@ -229,6 +230,7 @@ fn container(spec: &shapes::ContainerDefinition) -> Container {
         settings: settings::settings(spec),
         links: settings::links(spec),
         log: logs::log(spec),
+        router: logs::router(spec),
         mount_points: volumes::mount_points(spec),
         volumes_from: volumes::volumes_from(spec),
     }
@@ -329,7 +331,7 @@ mod tests {
             cpu: many
             containerDefinitions:
             - {name: app, image: a, memory: 8, portMappings: [{containerPort: 80, hostPort: 8080}]}
-            - {name: side, image: a, memory: 8, firelensConfiguration: {type: fluentd}, portMappings: [{containerPort: 81, hostPort: 8080}]}
+            - {name: side, image: a, memory: 8, credentialSpecs: [a], portMappings: [{containerPort: 81, hostPort: 8080}]}
             ",
         )
         .unwrap_err();
@@ -340,7 +342,7 @@ mod tests {
         assert_eq!(
             fields,
             [
-                "containerDefinitions[side].firelensConfiguration",
+                "containerDefinitions[side].credentialSpecs",
                 "cpu",
                 "containerDefinitions[side].portMappings"
             ]

@@ -209,6 +209,7 @@ fn settings(args: &AgentArguments, pause: PauseImage) -> Settings {
                 dns_domain: args.cluster_domain.clone(),
                 // The engine says so itself.
                 log_driver: String::new(),
+                engine_root: String::new(),
                 pause_image: pause.name(),
                 metadata: args.socket_folder_on_instance.is_some(),
             },

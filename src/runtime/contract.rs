@@ -76,10 +76,19 @@ async fn checks(engine: &dyn Engine, spec: &ContainerSpec, labels: &Labels) -> R
         format!("create without image: {refused:?}")
     })?;
 
+    let nowhere = engine.write_file(name, "/a/b", "c").await;
+    ensure(matches!(nowhere, Err(Error::NotFound { .. })), || {
+        format!("a file in no container: {nowhere:?}")
+    })?;
+
     let events = engine.events(labels);
     let Created::New { id } = engine.create(spec).await.map_err(call("create"))? else {
         return Err(Broken::Promise("create: the name was taken".to_owned()));
     };
+    for content in ["one", "another"] {
+        let written = engine.write_file(name, "/made/for/it.conf", content);
+        written.await.map_err(call("write_file"))?;
+    }
     let again = engine.create(spec).await.map_err(call("create again"))?;
     let same = matches!(&again, Created::AlreadyExists(view) if view.id == id && view.labels.contains_key("ecs-operator.io/contract"));
     ensure(same, || {

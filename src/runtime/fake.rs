@@ -27,6 +27,8 @@ pub enum Call {
     Create,
     /// `start`
     Start,
+    /// `write_file`
+    WriteFile,
     /// `stop`
     Stop,
     /// `remove`
@@ -237,6 +239,13 @@ impl Engine for Fake {
             self.with(ModelEngine::tick);
             Ok(())
         }
+        .boxed()
+    }
+
+    fn write_file<'a>(&'a self, name: &'a str, path: &'a str, content: &'a str) -> Answer<'a, ()> {
+        self.call(Call::WriteFile, |model, _| {
+            model.write_file(name, path, content)
+        })
         .boxed()
     }
 

@@ -62,6 +62,9 @@ pub trait Engine: Send + Sync {
     /// Starts a container that was created.
     fn start<'a>(&'a self, name: &'a str) -> Answer<'a, ()>;
 
+    /// Writes a file into a container, over one that is there; folders are made as needed.
+    fn write_file<'a>(&'a self, name: &'a str, path: &'a str, content: &'a str) -> Answer<'a, ()>;
+
     /// Sends the stop signal, and SIGKILL after `grace`; answers when the container has ended.
     fn stop<'a>(&'a self, name: &'a str, grace: Duration) -> Answer<'a, ()>;
 

@@ -47,6 +47,7 @@ struct Container {
     number: u64,
     /// When it ends, and with which code.
     ends: Option<(Timestamp, i64)>,
+    files: BTreeMap<String, String>,
 }
 
 impl ModelEngine {
@@ -154,6 +155,19 @@ impl ModelEngine {
         &self.deeds
     }
 
+    /// See [`super::Engine::write_file`].
+    pub fn write_file(&mut self, name: &str, path: &str, content: &str) -> Result<(), Error> {
+        let container = self.containers.get_mut(name).ok_or_else(|| missing(name))?;
+        container.files.insert(path.to_owned(), content.to_owned());
+        Ok(())
+    }
+
+    /// What was written into a container at this path.
+    #[must_use]
+    pub fn file(&self, name: &str, path: &str) -> Option<&str> {
+        Some(self.containers.get(name)?.files.get(path)?)
+    }
+
     /// What a container was created from.
     #[must_use]
     pub fn spec(&self, name: &str) -> Option<&ContainerSpec> {
@@ -234,6 +248,7 @@ impl ModelEngine {
                 created_at: now,
                 number: self.ids,
                 ends: None,
+                files: BTreeMap::new(),
             },
         );
         self.happened(&spec.name, Deed::Created, Activity::Other);

@@ -69,6 +69,8 @@ pub struct ContainerSpec {
     pub mounts: Vec<Mount>,
     /// Containers, by their names in the engine, whose mounts it has too.
     pub volumes_from: Vec<VolumesFrom>,
+    /// Contents of files that are written into it before it starts, by their absolute paths.
+    pub files: BTreeMap<String, String>,
     /// Ids of the GPUs that it has.
     pub gpus: Vec<String>,
     /// The cgroup that its own is made in; the engine's default where it is not told.
@@ -317,6 +319,8 @@ pub struct EngineInfo {
     pub boot_id: Option<String>,
     /// Version of the engine.
     pub version: String,
+    /// Folder in which it keeps everything, volumes included.
+    pub root: String,
     /// Newest API version that it speaks.
     pub api_version: String,
     /// Logical CPUs.

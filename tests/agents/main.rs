@@ -10,6 +10,7 @@
 mod limits;
 mod metadata;
 mod scene;
+mod stories;
 
 use std::time::Duration;
 

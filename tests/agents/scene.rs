@@ -220,6 +220,21 @@ impl Scene {
         });
     }
 
+    /// All containers end by themselves, with this code.
+    pub(crate) fn end_containers(&self, code: i64) {
+        self.engine.with(|model, now| {
+            for name in model.live() {
+                model.end(&name, code, now);
+            }
+        });
+    }
+
+    /// Containers that the engine has, running or not.
+    pub(crate) fn containers(&self) -> usize {
+        let all = std::collections::BTreeMap::new();
+        self.engine.with(|model, now| model.list(&all, now).len())
+    }
+
     /// Volumes that the engine has.
     pub(crate) fn volumes(&self) -> usize {
         let all = std::collections::BTreeMap::new();

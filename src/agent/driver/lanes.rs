@@ -114,7 +114,7 @@ impl Lanes {
                 (Some(_), Err(error)) => Err(error),
             }),
             Call::Start => Outcome::Started(match parent {
-                Ok(_) => self.engine.start(name).await,
+                Ok(_) => self.start(name, work.spec.as_ref()).await,
                 Err(error) => Err(error),
             }),
             Call::Stop { grace } => Outcome::Stopped(self.engine.stop(name, grace).await),
@@ -134,6 +134,14 @@ impl Lanes {
             message: "this instance cannot bound cpu and memory of a whole task".to_owned(),
         })?;
         limiter.provide(&uid, limits).await.map(Some)
+    }
+
+    /// Starts a container, with its files in it: an agent that was killed may have created it without.
+    async fn start(&self, name: &str, spec: Option<&ContainerSpec>) -> Result<(), Error> {
+        for (path, content) in spec.iter().flat_map(|spec| &spec.files) {
+            self.engine.write_file(name, path, content).await?;
+        }
+        self.engine.start(name).await
     }
 
     /// Creates a container, from the very content that was asked for.

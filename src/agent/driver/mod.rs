@@ -211,6 +211,7 @@ pub async fn run(
         .rules
         .log_driver
         .clone_from(&description.log_driver);
+    settings.rules.engine_root.clone_from(&description.root);
     let capacity = instance::capacity(&description, &settings.size);
     let lanes = Lanes::new(
         Arc::clone(&engine),

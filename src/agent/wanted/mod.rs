@@ -1,6 +1,7 @@
 //! What a task is to be, from its object and its definition: parsed and admitted once, relied on ever after.
 
 mod fields;
+mod firelens;
 mod gpus;
 mod ledger;
 mod namespaces;
@@ -23,7 +24,6 @@ use crate::api::names;
 use crate::api::parse;
 use crate::api::task::{EcsTask, EcsTaskSpec, TaskExtensions};
 use crate::api::task_definition::TaskDefinitionSpec;
-use crate::domain::definition::logs::LogConfiguration;
 use crate::domain::definition::settings::{Link, Settings};
 use crate::domain::definition::{
     Container, IpcMode, NetworkMode, PidMode, PortMapping, TaskDefinition,
@@ -86,7 +86,9 @@ impl Wanted {
         });
         match admitted {
             Ok(definition) => Self {
-                definition: definition.with_pause(&rules.pause_image),
+                definition: definition
+                    .with_router_volume()
+                    .with_pause(&rules.pause_image),
                 ..Self::without_definition(task, revision, family, rules)
             },
             Err(problems) => {
@@ -236,7 +238,7 @@ impl Wanted {
             image: container.image.clone(),
             digest: self.digests.get(&container.name).cloned(),
             labels: self.labels(container, rules),
-            environment: container.environment.clone(),
+            environment: self.environment(container),
             entry_point: container.entry_point.clone(),
             command: container.command.clone(),
             user: container.user.clone(),
@@ -253,7 +255,8 @@ impl Wanted {
             privileged: container.privileged,
             settings: container.settings.clone(),
             links: self.links(container),
-            log: log(container, rules),
+            log: self.log(container, rules),
+            files: self.files(container, rules),
             mounts: self.mounts(container),
             volumes_from: self.volumes_from(container),
             ..ContainerSpec::default()
@@ -355,15 +358,6 @@ impl Wanted {
             })
             .collect()
     }
-}
-
-/// What the container says, or files that are bounded where the engine's own would not be.
-fn log(container: &Container, rules: &Rules) -> Option<LogConfiguration> {
-    let own = container.log.as_ref().map(LogConfiguration::with_defaults);
-    own.or_else(|| {
-        let files = LogConfiguration::bounded_files();
-        (rules.log_driver == files.driver.as_str()).then_some(files)
-    })
 }
 
 fn digests(extensions: &TaskExtensions) -> BTreeMap<String, String> {

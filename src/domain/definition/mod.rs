@@ -2,6 +2,7 @@
 //!
 //! [`TaskDefinition`] holds only what this release carries out; [`rules`] says what is wrong with one.
 
+pub mod firelens;
 pub mod limits;
 pub mod logs;
 pub mod namespaces;
@@ -20,6 +21,7 @@ pub use namespaces::{IpcMode, PidMode};
 pub use order::{Condition, Dependency};
 pub use restart::RestartPolicy;
 
+use firelens::Router;
 use logs::{LogConfiguration, LogDriver};
 use settings::{Link, Settings};
 use volumes::{DockerVolume, MountPoint, Volume, VolumeKind, VolumesFrom};
@@ -142,6 +144,8 @@ pub struct Container {
     pub links: Vec<Link>,
     /// Where its output goes; the instance decides where it does not say.
     pub log: Option<LogConfiguration>,
+    /// It routes what others of its task write.
+    pub router: Option<Router>,
     /// Where it has volumes of the task.
     pub mount_points: Vec<MountPoint>,
     /// Containers whose volumes it has too.
@@ -253,6 +257,7 @@ impl TaskDefinition {
         let logs = self.containers.iter().filter_map(|it| it.log.as_ref());
         let drivers = logs.map(|log| log.driver);
         required.extend(drivers.map(LogDriver::attribute));
+        required.extend(self.router().map(|(_, router)| router.kind.attribute()));
         if any(|container| container.dependencies().next().is_some()) {
             required.insert("ecs.capability.container-ordering");
         }

@@ -48,6 +48,7 @@ pub fn container(name: &str) -> Container {
         settings: Settings::default(),
         links: Vec::new(),
         log: None,
+        router: None,
         mount_points: Vec::new(),
         volumes_from: Vec::new(),
     }

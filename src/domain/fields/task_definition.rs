@@ -158,9 +158,10 @@ pub(super) const TABLE: &[Entry] = &[
             "gelf",
             "fluentd",
             "splunk",
+            "awsfirelens",
         ],
         &[("awslogs", NO_CLOUDWATCH)],
-        "there is no log router: use the driver of what receives the logs, such as fluentd, or leave logConfiguration out and collect them on the instances",
+        "",
     ),
     carried_out("containerDefinitions[].logConfiguration.options"),
     refused(
@@ -180,10 +181,7 @@ pub(super) const TABLE: &[Entry] = &[
         "containerDefinitions[].resourceRequirements[].sharingStrategy",
         GPUS_ARE_WHOLE,
     ),
-    refused(
-        "containerDefinitions[].firelensConfiguration",
-        "write the logs to standard output",
-    ),
+    carried_out("containerDefinitions[].firelensConfiguration"),
     refused(
         "containerDefinitions[].credentialSpecs",
         "they exist for Windows and Active Directory only: leave it out",

@@ -264,6 +264,7 @@ fn demands() -> impl Generator<Value = Vec<Demand>> {
             cpu,
             memory,
             pids: 1024,
+            gpus: 0,
             ports: port
                 .into_iter()
                 .map(|port| HostPort {

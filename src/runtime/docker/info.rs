@@ -11,6 +11,7 @@ pub(super) fn engine_info(version: &Value, info: &Value) -> EngineInfo {
         id: text(info, "ID"),
         boot_id: None,
         version: text(version, "Version"),
+        root: text(info, "DockerRootDir"),
         api_version: text(version, "ApiVersion"),
         cpus: info
             .get("NCPU")
