@@ -66,6 +66,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "each_gpu_is_one_containers_whatever_becomes_of_the_agent",
     ),
     (
+        "ephemeralStorage",
+        "a_disk_is_bounded_where_the_engine_can_and_elsewhere_the_service_says_what_lacks",
+    ),
+    (
         "containerDefinitions[].firelensConfiguration",
         "a_log_router_gets_its_configuration_and_what_the_others_write",
     ),

@@ -24,12 +24,12 @@ use crate::api::container_instance::{
 use crate::api::names;
 use crate::domain::definition::SWAP_LIMIT;
 use crate::domain::definition::firelens::RouterKind;
-use crate::domain::definition::limits::TASK_LIMITS;
+use crate::domain::definition::limits::{DISK_LIMIT, TASK_LIMITS};
 use crate::domain::definition::logs::LogDriver;
 use crate::domain::resources::{CPU_UNITS_PER_CORE, Capacity};
 use crate::platform::clock::Clock;
 use crate::platform::watching;
-use crate::runtime::EngineInfo;
+use crate::runtime::{DiskLimits, EngineInfo};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_secs(5);
@@ -163,6 +163,9 @@ fn attributes(info: &EngineInfo, identity: &Identity) -> Map<Str<128>, 128> {
     able("ecs.capability.task-eni".into());
     able("ecs.capability.pid-ipc-namespace-sharing".into());
     able("ecs.capability.network.container-port-range".into());
+    if info.disk_limits == DiskLimits::Always {
+        able(DISK_LIMIT.into());
+    }
     if identity.limits {
         able(TASK_LIMITS.into());
     }

@@ -107,10 +107,15 @@ pub async fn run(
         metrics,
         asks,
     };
+    let limiter = settings
+        .driver
+        .limits
+        .clone()
+        .map(limits::client::Client::at);
     let driver = driver::run(settings.driver, surroundings, clock, shutdown.clone());
     let ended = tokio::select! {
         () = shutdown.cancelled() => Ok(()),
-        () = engine::look_after(engine, settings.socket, sender) => Ok(()),
+        () = engine::look_after(engine, settings.socket, limiter, sender) => Ok(()),
         () = instance::keep_reported(settings.identity, client, state, clock) => Ok(()),
         other = heart.beat() => Err(Error::Superseded(other)),
         ended = driver => ended.map_err(Error::from),

@@ -27,6 +27,10 @@ pub(super) fn apply(
     let mut spec = spec.clone();
     replace(&mut spec.cpu, overrides.cpu.as_ref());
     replace(&mut spec.memory, overrides.memory.as_ref());
+    replace(
+        &mut spec.ephemeral_storage,
+        overrides.ephemeral_storage.as_ref(),
+    );
     let changes = overrides.container_overrides.iter().flatten();
     for (index, change) in changes.enumerate() {
         let mut containers = spec.container_definitions.iter_mut();

@@ -74,6 +74,7 @@ pub fn task_definition(
         ipc_mode: namespaces::ipc_mode(spec.ipc_mode),
         cpu,
         memory,
+        disk: disk(spec),
         architecture: architecture(spec),
         containers: spec.container_definitions.iter().map(container).collect(),
         volumes: volumes::volumes(spec, &mut problems),
@@ -162,6 +163,11 @@ fn quantity(text: &str, unit: &str, factor: f64) -> Option<u32> {
     (0.0..=f64::from(u32::MAX))
         .contains(&value)
         .then_some(value.round() as u32)
+}
+
+fn disk(spec: &TaskDefinitionSpec) -> Option<u32> {
+    let storage = spec.ephemeral_storage.as_ref()?;
+    positive(Some(storage.size_in_gib))
 }
 
 fn architecture(spec: &TaskDefinitionSpec) -> Option<Architecture> {

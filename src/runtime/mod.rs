@@ -23,9 +23,9 @@ use futures::stream::BoxStream;
 
 pub use network::NetworkSpec;
 pub use view::{
-    Activity, ContainerSpec, ContainerState, ContainerSummary, ContainerView, Created, Dns,
-    EngineInfo, Hint, Image, METADATA_VARIABLE, Namespace, Network, Pids, Publish, PublishedPort,
-    PullProgress,
+    Activity, ContainerSpec, ContainerState, ContainerSummary, ContainerView, Created, DiskLimits,
+    Dns, EngineInfo, Hint, Image, METADATA_VARIABLE, Namespace, Network, Pids, Publish,
+    PublishedPort, PullProgress,
 };
 
 pub use volume::{Mount, VolumeSpec, VolumeView};

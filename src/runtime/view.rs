@@ -73,6 +73,8 @@ pub struct ContainerSpec {
     pub files: BTreeMap<String, String>,
     /// Ids of the GPUs that it has.
     pub gpus: Vec<String>,
+    /// GiB that it may write beside its image.
+    pub disk: Option<u32>,
     /// The cgroup that its own is made in; the engine's default where it is not told.
     pub cgroup_parent: Option<String>,
     /// It sees the cgroups of the instance by their own names.
@@ -339,6 +341,8 @@ pub struct EngineInfo {
     pub cgroup_version: Option<String>,
     /// systemd owns the cgroups, and makes those of containers.
     pub systemd_cgroups: bool,
+    /// Whether containers' disks can be bounded.
+    pub disk_limits: DiskLimits,
     /// Whether containers' swap can be bounded.
     pub swap_limit: bool,
     /// Such as `apparmor`, `seccomp` and `selinux`.
@@ -349,6 +353,18 @@ pub struct EngineInfo {
     pub log_drivers: Vec<String>,
     /// The one of containers that name none.
     pub log_driver: String,
+}
+
+/// Whether an engine can bound what a container writes beside its image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DiskLimits {
+    /// Its storage driver cannot.
+    #[default]
+    Never,
+    /// It can where its file system is mounted with project quotas, which it does not tell.
+    WithProjectQuotas,
+    /// It can.
+    Always,
 }
 
 /// An image that the engine has.

@@ -78,7 +78,11 @@ async fn a_container_that_cannot_be_removed_is_removed_later_and_holds_up_nothin
     scene.run_task("two").await;
     scene.until("two", "RUNNING").await;
     sleep(Duration::from_mins(2)).await;
-    assert_eq!(scene.containers(), 1, "only that of the second task is left");
+    assert_eq!(
+        scene.containers(),
+        1,
+        "only that of the second task is left"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -158,5 +162,8 @@ async fn looking_after_thirty_idle_tasks_asks_the_engine_no_more_than_looking_af
     assert_eq!(scene.live(), 30);
     let with_thirty = calls_while_idle(&scene).await;
     assert!(with_one > 0);
-    assert!(with_thirty.abs_diff(with_one) <= 1, "{with_one} and {with_thirty}");
+    assert!(
+        with_thirty.abs_diff(with_one) <= 1,
+        "{with_one} and {with_thirty}"
+    );
 }

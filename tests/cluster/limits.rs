@@ -184,3 +184,37 @@ async fn an_engine_takes_the_request_for_gpus_and_a_service_says_that_no_instanc
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_disk_is_bounded_where_the_engine_can_and_elsewhere_the_service_says_what_lacks() {
+    beside_others("disk", async |scene| {
+        let mut shop = service("shop").desired(1);
+        shop.definition["ephemeralStorage"] = json!({"sizeInGiB": 21});
+        scene.apply(&shop).await;
+        scene
+            .eventually(
+                "a task with a bounded disk, or the reason",
+                LATER,
+                async || {
+                    if let Ok(tasks) = scene.try_settled("shop", 1).await {
+                        let shown = scene
+                            .engine(&tasks[0].node)
+                            .raw(&tasks[0].container)
+                            .await?;
+                        assert_eq!(shown["HostConfig"]["StorageOpt"]["size"], "21G");
+                        return Ok(());
+                    }
+                    let found = scene.api::<EcsService>().get("shop").await;
+                    let service = found.map_err(|error| error.to_string())?;
+                    let status = serde_json::to_string(&service.status).unwrap();
+                    if status.contains("is missing an attribute required by your task") {
+                        Ok(())
+                    } else {
+                        Err(status)
+                    }
+                },
+            )
+            .await;
+    })
+    .await;
+}

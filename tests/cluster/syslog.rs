@@ -62,7 +62,9 @@ async fn what_a_container_writes_arrives_at_a_syslog_server_under_its_tag() {
                 let text = text.map_err(|error| error.to_string())?;
                 let ours = text.lines().filter(|line| {
                     // 158: facility local3 (19 * 8) with severity info (6).
-                    line.starts_with("<158>") && line.contains("shop/ecs-web-1-app-") && line.contains("listening")
+                    line.starts_with("<158>")
+                        && line.contains("shop/ecs-web-1-app-")
+                        && line.contains("listening")
                 });
                 if ours.count() == 2 { Ok(()) } else { Err(text) }
             })

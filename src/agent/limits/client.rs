@@ -50,7 +50,18 @@ impl Client {
         match reply {
             Reply::Provided(parent) => Ok(parent),
             Reply::Failed(why) => Err(refused(&why)),
-            Reply::Tasks(_) | Reply::Removed => Err(refused("another question was answered")),
+            Reply::Tasks(_) | Reply::Removed | Reply::Quotas(_) => {
+                Err(refused("another question was answered"))
+            }
+        }
+    }
+
+    /// Whether the engine's file system has project quotas; unknown where nobody answers.
+    pub async fn quotas(&self) -> Option<bool> {
+        match self.ask(&Request::Quotas).await {
+            Ok(Reply::Quotas(are_on)) => Some(are_on),
+            Ok(Reply::Provided(_) | Reply::Tasks(_) | Reply::Removed | Reply::Failed(_))
+            | Err(_) => None,
         }
     }
 
@@ -62,7 +73,9 @@ impl Client {
         match self.ask(&Request::List).await? {
             Reply::Tasks(tasks) => Ok(tasks),
             Reply::Failed(why) => Err(refused(&why)),
-            Reply::Provided(_) | Reply::Removed => Err(refused("another question was answered")),
+            Reply::Provided(_) | Reply::Removed | Reply::Quotas(_) => {
+                Err(refused("another question was answered"))
+            }
         }
     }
 
@@ -74,7 +87,9 @@ impl Client {
         match self.ask(&Request::Remove { task }).await? {
             Reply::Removed => Ok(()),
             Reply::Failed(why) => Err(refused(&why)),
-            Reply::Provided(_) | Reply::Tasks(_) => Err(refused("another question was answered")),
+            Reply::Provided(_) | Reply::Tasks(_) | Reply::Quotas(_) => {
+                Err(refused("another question was answered"))
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use tracing::debug;
 
 use super::tree::is_id;
-use super::{Reply, Request, Tree};
+use super::{Reply, Request, Tree, quotas};
 
 /// The longest request.
 const LONGEST: u64 = 4096;
@@ -55,6 +55,8 @@ fn carry_out(tree: &Tree, request: Request) -> Reply {
             io::Error::other(format!("'{task}' is not the id of a task")),
         ),
         Request::Provide { task, limits } => tree.provide(task, *limits).map(Reply::Provided),
+        Request::Quotas => std::fs::read_to_string("/proc/self/mountinfo")
+            .map(|mounts| Reply::Quotas(quotas::are_on(&mounts))),
         Request::List => tree.tasks().map(Reply::Tasks),
         Request::Remove { task } => tree.remove(task).map(|()| Reply::Removed),
     };

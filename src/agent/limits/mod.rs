@@ -15,6 +15,7 @@
 
 pub mod client;
 pub mod hand;
+mod quotas;
 mod tree;
 
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,8 @@ pub enum Request {
         /// Its bounds.
         limits: TaskLimits,
     },
+    /// Whether the engine's file system has project quotas.
+    Quotas,
     /// The tasks that have cgroups.
     List,
     /// That of a task of which nothing lives goes.
@@ -50,6 +53,8 @@ pub enum Request {
 pub enum Reply {
     /// The cgroup, as the engine calls it.
     Provided(String),
+    /// Whether there are quotas.
+    Quotas(bool),
     /// Ids of tasks.
     Tasks(Vec<String>),
     /// It is gone.

@@ -7,6 +7,9 @@ use super::TaskDefinition;
 /// Attribute of instances that bound a task as a whole; the name is ECS's.
 pub const TASK_LIMITS: &str = "ecs.capability.task-cpu-mem-limit";
 
+/// Attribute of instances whose engine bounds the disk of a container. ECS has none for it: there Fargate alone does.
+pub const DISK_LIMIT: &str = "ecs-operator.capability.disk-limit";
+
 /// Bounds of a whole task. Each container's own hold within them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskLimits {

@@ -46,6 +46,8 @@ pub struct TaskDefinition {
     pub cpu: Option<u32>,
     /// MiB reserved for the whole task; overrides the sum over the containers.
     pub memory: Option<u32>,
+    /// GiB that each container may write beside its image (`ephemeralStorage`); as much as the instance has where it is not told.
+    pub disk: Option<u32>,
     /// What the images are built for; any where it is not told.
     pub architecture: Option<Architecture>,
     /// Whose processes its containers see.
@@ -252,6 +254,9 @@ impl TaskDefinition {
         }
         if self.limits().is_some() {
             required.insert(limits::TASK_LIMITS);
+        }
+        if self.disk.is_some() {
+            required.insert(limits::DISK_LIMIT);
         }
         required.extend(self.architecture.map(Architecture::attribute));
         let logs = self.containers.iter().filter_map(|it| it.log.as_ref());

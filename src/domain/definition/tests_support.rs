@@ -14,6 +14,7 @@ pub fn definition(family: &str, containers: impl IntoIterator<Item = Container>)
         ipc_mode: IpcMode::Engine,
         cpu: None,
         memory: None,
+        disk: None,
         architecture: None,
         containers: containers.into_iter().collect(),
         volumes: Vec::new(),

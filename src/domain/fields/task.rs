@@ -43,10 +43,7 @@ pub(super) const TABLE: &[Entry] = &[
         "overrides.taskRoleArn",
         "containers get no AWS credentials here; leave it out and give the application its credentials in another way",
     ),
-    without_effect(
-        "overrides.ephemeralStorage",
-        "a task's disk is its instance's",
-    ),
+    carried_out("overrides.ephemeralStorage"),
     carried_out("group"),
     carried_out("startedBy"),
     by_value("launchType", &["EC2"], LAUNCH_TYPES, ""),

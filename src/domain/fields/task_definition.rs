@@ -48,7 +48,7 @@ pub(super) const TABLE: &[Entry] = &[
         "inferenceAccelerators",
         "AWS has closed the service: leave it out",
     ),
-    without_effect("ephemeralStorage", "a task's disk is its instance's"),
+    carried_out("ephemeralStorage"),
     by_value(
         "runtimePlatform.cpuArchitecture",
         &["X86_64", "ARM64"],

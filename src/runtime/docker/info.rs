@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::wire::text;
-use crate::runtime::EngineInfo;
+use crate::runtime::{DiskLimits, EngineInfo};
 
 /// Answers of version and info.
 pub(super) fn engine_info(version: &Value, info: &Value) -> EngineInfo {
@@ -28,6 +28,7 @@ pub(super) fn engine_info(version: &Value, info: &Value) -> EngineInfo {
             .and_then(Value::as_str)
             .map(str::to_owned),
         systemd_cgroups: text(info, "CgroupDriver") == "systemd",
+        disk_limits: disk_limits(info),
         swap_limit: info.get("SwapLimit").and_then(Value::as_bool) == Some(true),
         security_options: security_options(info),
         gpus: gpus(info),
@@ -60,6 +61,20 @@ fn gpus(info: &Value) -> Vec<String> {
     named.sort();
     named.dedup();
     named
+}
+
+/// What Docker's storage drivers make of the option `size`.
+fn disk_limits(info: &Value) -> DiskLimits {
+    let status = info.get("DriverStatus").and_then(Value::as_array);
+    let is_xfs = status.into_iter().flatten().any(|pair| {
+        let word = |index: usize| pair.get(index).and_then(Value::as_str);
+        (word(0), word(1)) == (Some("Backing Filesystem"), Some("xfs"))
+    });
+    match text(info, "Driver").as_str() {
+        "btrfs" | "zfs" => DiskLimits::Always,
+        "overlay2" if is_xfs => DiskLimits::WithProjectQuotas,
+        _ => DiskLimits::Never,
+    }
 }
 
 fn log_drivers(info: &Value) -> Vec<String> {
@@ -97,6 +112,21 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_disk_is_bounded_by_drivers_that_count_and_by_quotas_of_xfs() {
+        let of = |driver: &str, file_system: &str| {
+            let status = json!([
+                ["Backing Filesystem", file_system],
+                ["Supports d_type", "true"]
+            ]);
+            disk_limits(&json!({"Driver": driver, "DriverStatus": status}))
+        };
+        assert_eq!(of("zfs", "zfs"), DiskLimits::Always);
+        assert_eq!(of("overlay2", "xfs"), DiskLimits::WithProjectQuotas);
+        assert_eq!(of("overlay2", "extfs"), DiskLimits::Never);
+        assert_eq!(disk_limits(&json!({})), DiskLimits::Never);
+    }
 
     #[test]
     fn gpus_are_those_that_the_configuration_names_or_else_those_that_the_engine_found() {

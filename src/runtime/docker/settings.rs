@@ -55,6 +55,9 @@ fn of_host(spec: &ContainerSpec) -> Vec<(&'static str, Value)> {
     if !spec.gpus.is_empty() {
         fields.push(("DeviceRequests", gpus(&spec.gpus)));
     }
+    if let Some(size) = spec.disk {
+        fields.push(("StorageOpt", json!({"size": format!("{size}G")})));
+    }
     if let Some(parent) = &spec.cgroup_parent {
         fields.push(("CgroupParent", json!(parent)));
     }
