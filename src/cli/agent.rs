@@ -138,14 +138,14 @@ pub async fn run(args: AgentArguments) -> anyhow::Result<()> {
         Ok(())
     };
     let agent = async {
-        let ended = agent::run(
+        let ended = Box::pin(agent::run(
             settings(&args, pause),
             client,
             engine,
             metrics,
             Clock::system(),
             stop.clone(),
-        )
+        ))
         .await;
         // Whatever ended it, the process ends with it.
         stop.cancel();

@@ -267,18 +267,19 @@ fn weight(shares: u32) -> u64 {
 /// systemd reads it when the first container of the task starts, and stops the slice after the last. Its quota is in whole
 /// percent of one CPU, so that it is rounded up.
 fn unit(task: &str, limits: TaskLimits) -> String {
-    let mut text = format!(
-        "[Unit]\nDescription=Bounds of the task {task}\nStopWhenUnneeded=yes\n\n[Slice]\nCPUWeight={}\n",
-        weight(limits.shares)
-    );
-    if let Some(cpu) = limits.cpu {
-        let percent = (u64::from(cpu) * 100).div_ceil(UNITS_PER_CPU).max(1);
-        text.push_str(&format!("CPUQuota={percent}%\n"));
-    }
-    if let Some(memory) = limits.memory {
-        text.push_str(&format!("MemoryMax={}\n", bytes(memory)));
-    }
-    text
+    let percent = |cpu| (u64::from(cpu) * 100).div_ceil(UNITS_PER_CPU).max(1);
+    let quota = limits
+        .cpu
+        .map(|cpu| format!("CPUQuota={}%\n", percent(cpu)));
+    let memory = limits
+        .memory
+        .map(|memory| format!("MemoryMax={}\n", bytes(memory)));
+    format!(
+        "[Unit]\nDescription=Bounds of the task {task}\nStopWhenUnneeded=yes\n\n[Slice]\nCPUWeight={}\n{}{}",
+        weight(limits.shares),
+        quota.unwrap_or_default(),
+        memory.unwrap_or_default()
+    )
 }
 
 /// Writes what may be so already, and cannot be written then: the files with the bounds themselves tell whether it is.

@@ -48,12 +48,11 @@ pub async fn keep(engine: Arc<dyn Engine>, Relay { image, instance }: Relay, pla
     let mut trouble: Option<String> = None;
     loop {
         let kept = async {
-            let relay = match &made_from {
-                Some(relay) => relay,
-                None => {
-                    let systemd = engine.info().await?.systemd_cgroups;
-                    made_from.insert(relay(&image, &instance, place, systemd))
-                }
+            let relay = if let Some(relay) = &made_from {
+                relay
+            } else {
+                let systemd = engine.info().await?.systemd_cgroups;
+                made_from.insert(relay(&image, &instance, place, systemd))
             };
             provide(engine.as_ref(), relay, &image).await
         };

@@ -1,4 +1,4 @@
-//! FireLens: a container of the task routes what the others write, by a configuration that is made from the task definition
+//! `FireLens`: a container of the task routes what the others write, by a configuration that is made from the task definition
 //! (ECS Developer Guide, "Send Amazon ECS logs to an AWS service or AWS Partner").
 
 mod configuration;
@@ -82,7 +82,7 @@ impl TaskDefinition {
         containers.find_map(|container| Some((container, container.router.as_ref()?)))
     }
 
-    /// The definition with what FireLens brings: containers that log to the router start after it and end before it.
+    /// The definition with what `FireLens` brings: containers that log to the router start after it and end before it.
     #[must_use]
     pub fn with_routed_logs(mut self) -> Self {
         let Some(router) = self.router().map(|(router, _)| router.name.clone()) else {

@@ -83,17 +83,14 @@ fn of_host(spec: &ContainerSpec) -> Vec<(&'static str, Value)> {
 /// Devices of the Container Device Interface are named `vendor/class=name`; all others are for the runtime that knows GPUs.
 fn gpus(ids: &[String]) -> Value {
     let (named, others): (Vec<_>, Vec<_>) = ids.iter().partition(|id| id.contains('='));
-    let requests = [
-        (named, json!({"Driver": "cdi"})),
-        (others, json!({"Capabilities": [["gpu"]]})),
-    ];
-    let asked = requests.into_iter().filter(|(ids, _)| !ids.is_empty());
-    asked
-        .map(|(ids, mut request)| {
-            request["DeviceIDs"] = json!(ids);
-            request
-        })
-        .collect()
+    let mut requests = Vec::new();
+    if !named.is_empty() {
+        requests.push(json!({"Driver": "cdi", "DeviceIDs": named}));
+    }
+    if !others.is_empty() {
+        requests.push(json!({"Capabilities": [["gpu"]], "DeviceIDs": others}));
+    }
+    json!(requests)
 }
 
 fn devices(settings: &Settings) -> Value {
