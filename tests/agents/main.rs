@@ -109,7 +109,7 @@ async fn an_outage_of_the_api_touches_no_container_and_what_was_asked_meanwhile_
         request.actor == "agent-a"
     });
     scene.api.cut_watches();
-    tokio::time::sleep(Duration::from_mins(25)).await;
+    tokio::time::sleep(Duration::from_mins(61)).await;
     assert_eq!((scene.starts(), scene.live()), (2, 2));
     scene.stop_task("one").await;
     scene.run_task("three").await;

@@ -3,10 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use ecs_operator::agent::limits::Tree;
 use ecs_operator::api::service::EcsService;
 use ecs_operator::api::task::EcsTask;
+use ecs_operator::domain::definition::limits::TaskLimits;
 use ecs_operator::runtime::docker::Docker;
-use ecs_operator::runtime::{ContainerSpec, Created, Engine as _};
+use ecs_operator::runtime::{ContainerSpec, Created, Engine as _, Network};
 use serde_json::{Value, json};
 
 use crate::harness::engine::{CONTAINER, TASK_UID, WORKLOAD};
@@ -215,6 +217,65 @@ async fn a_disk_is_bounded_where_the_engine_can_and_elsewhere_the_service_says_w
                 },
             )
             .await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_task_may_use_holds_for_all_its_containers_whatever_each_may_and_goes_only_when_empty()
+ {
+    beside_others("cgroup", async |scene| {
+        let engine = scene.engine("node-1");
+        let docker = Docker::at(engine.socket());
+        let spec = |name: &str| ContainerSpec {
+            name: format!("{}-{name}", scene.namespace),
+            image: WORKLOAD.to_owned(),
+            network: Network::None,
+            ..ContainerSpec::default()
+        };
+        // Where the engine makes cgroups is where its containers' are: as the relay sees by its own.
+        let beside = spec("beside");
+        docker.create(&beside).await.unwrap();
+        docker.start(&beside.name).await.unwrap();
+        let id = docker.inspect(&beside.name).await.unwrap().id;
+        let own = format!("4:memory:/ecs-node-1/docker/{id}\n0::/ecs-node-1/docker/{id}\n");
+        let tree = Tree::find(Path::new("/sys/fs/cgroup"), None, &own).unwrap();
+        let task = format!("{:032x}", std::process::id());
+        let limits = TaskLimits {
+            cpu: Some(512),
+            memory: Some(64),
+            shares: 512,
+        };
+        let parent = tree.provide(&task, limits).unwrap();
+        let within = |name: &str| ContainerSpec {
+            cgroup_parent: Some(parent.clone()),
+            ..spec(name)
+        };
+        let quiet = within("quiet");
+        let hungry = ContainerSpec {
+            environment: [("EXHAUST_MEMORY".to_owned(), "1".to_owned())].into(),
+            ..within("hungry")
+        };
+        for container in [&quiet, &hungry] {
+            docker.create(container).await.unwrap();
+            docker.start(&container.name).await.unwrap();
+        }
+        engine.wait(&hungry.name).await.unwrap();
+        let ended = docker.inspect(&hungry.name).await.unwrap();
+        let in_use = tree.remove(&task);
+        let listed = tree.tasks().unwrap();
+        for name in [&beside.name, &quiet.name, &hungry.name] {
+            engine.remove_if_there(name).await;
+        }
+        assert_eq!(ended.exit_code, Some(137), "it had no limit of its own");
+        assert!(in_use.is_err(), "the quiet one is in it");
+        assert!(listed.contains(&task));
+        scene
+            .eventually("the cgroup to be removed", LATER, async || {
+                tree.remove(&task).map_err(|error| error.to_string())
+            })
+            .await;
+        assert!(!tree.tasks().unwrap().contains(&task));
     })
     .await;
 }
