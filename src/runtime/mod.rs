@@ -8,6 +8,7 @@ pub mod contract;
 pub mod docker;
 #[cfg(any(test, feature = "testing"))]
 pub mod fake;
+mod info;
 #[cfg(any(test, feature = "testing"))]
 pub mod model;
 mod network;
@@ -21,11 +22,11 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
+pub use info::{DiskLimits, EngineInfo};
 pub use network::NetworkSpec;
 pub use view::{
-    Activity, ContainerSpec, ContainerState, ContainerSummary, ContainerView, Created, DiskLimits,
-    Dns, EngineInfo, Hint, Image, METADATA_VARIABLE, Namespace, Network, Pids, Publish,
-    PublishedPort, PullProgress,
+    Activity, ContainerSpec, ContainerState, ContainerSummary, ContainerView, Created, Dns, Hint,
+    Image, METADATA_VARIABLE, Namespace, Network, Pids, Publish, PublishedPort, PullProgress,
 };
 
 pub use volume::{Mount, VolumeSpec, VolumeView};
