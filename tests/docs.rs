@@ -57,7 +57,11 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("requiresCompatibilities", CORPUS),
     (
         "cpu",
-        "a_task_that_is_too_large_names_the_resource_that_lacks",
+        "the_containers_of_a_task_share_its_cpu_and_memory_until_the_task_is_over",
+    ),
+    (
+        "memory",
+        "the_containers_of_a_task_share_its_cpu_and_memory_until_the_task_is_over",
     ),
     (
         "tags",
@@ -76,6 +80,22 @@ const ELSEWHERE: &[(&str, &str)] = &[
     (
         "ipcMode",
         "namespaces_are_the_containers_the_tasks_or_the_instances",
+    ),
+    (
+        "containerDefinitions[].resourceRequirements[].type",
+        "an_engine_takes_the_request_for_gpus_and_a_service_says_that_no_instance_has_one",
+    ),
+    (
+        "containerDefinitions[].resourceRequirements[].value",
+        "each_gpu_is_one_containers_whatever_becomes_of_the_agent",
+    ),
+    (
+        "ephemeralStorage",
+        "a_disk_is_bounded_where_the_engine_can_and_elsewhere_the_service_says_what_lacks",
+    ),
+    (
+        "containerDefinitions[].firelensConfiguration",
+        "a_log_router_gets_its_configuration_and_what_the_others_write",
     ),
     (
         "containerDefinitions[].dependsOn",

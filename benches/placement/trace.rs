@@ -193,6 +193,7 @@ pub(crate) fn instances(services: &[Service], random: &mut Random) -> Vec<Instan
                 cpu: small(cpu * weight),
                 memory: small(memory * weight),
                 pids: small(100_000 * weight),
+                gpus: 0,
             },
             ..Instance::default()
         });

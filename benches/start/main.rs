@@ -7,6 +7,7 @@
 
 mod deployment;
 mod engines;
+mod idle;
 mod ours;
 mod swarm;
 
@@ -90,6 +91,9 @@ async fn run() -> anyhow::Result<()> {
     deployment::remove(&client).await?;
     let one = timed("one container, create and start", engines.start_all(1)).await?;
     engines.remove_ours().await?;
+
+    println!("\nat rest");
+    idle::measure(&client, "node-1", COUNT).await?;
 
     println!("\nratios");
     ratio("EcsService / bare loop (budget 1.15)", ours, bare);

@@ -18,15 +18,26 @@ const NAME: &str = "bench";
 
 /// Applies a definition and a service, and waits until all its tasks run.
 pub(crate) async fn start(client: &Client, count: usize) -> anyhow::Result<()> {
+    start_on(client, count, None).await
+}
+
+/// The same, with all tasks on one instance.
+pub(crate) async fn start_on(
+    client: &Client,
+    count: usize,
+    instance: Option<&str>,
+) -> anyhow::Result<()> {
     let definitions: Api<TaskDefinition> = Api::namespaced(client.clone(), NAMESPACE);
     let services: Api<EcsService> = Api::namespaced(client.clone(), NAMESPACE);
     let definition = serde_json::from_value(json!({
         "apiVersion": "ecs-operator.io/v1alpha1", "kind": "TaskDefinition", "metadata": {"name": NAME},
         "spec": {"containerDefinitions": [{"name": "app", "image": IMAGE, "memory": 32}]},
     }))?;
+    let on = |instance| json!({"type": "memberOf", "expression": format!("ec2InstanceId == {instance}")});
+    let constraints: Vec<_> = instance.map(on).into_iter().collect();
     let service = serde_json::from_value(json!({
         "apiVersion": "ecs-operator.io/v1alpha1", "kind": "EcsService", "metadata": {"name": NAME},
-        "spec": {"taskDefinition": NAME, "desiredCount": count},
+        "spec": {"taskDefinition": NAME, "desiredCount": count, "placementConstraints": constraints},
     }))?;
     definitions
         .create(&PostParams::default(), &definition)

@@ -4,7 +4,7 @@
 packages=(
   docker.io iptables iproute2 containernetworking-plugins conntrack socat # the nodes
   openssl procps util-linux kmod ca-certificates docker-registry          # the control plane, the registry
-  curl jq git shellcheck                                                  # the scripts and tests
+  curl jq git shellcheck rsyslog                                          # the scripts and tests
 )
 
 # Installs what lacks, after saying so; says nothing when all is there.

@@ -4,6 +4,7 @@
 //! Run as `ecs-operator-workload health` it is its own health-check command, so that its image needs no shell.
 
 mod ask;
+mod collect;
 mod echo;
 mod options;
 mod probe;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
     let options = Options::parse();
     match &options.action {
         Some(Action::Health) => probe::health(options.port),
+        Some(Action::Collect { socket, file }) => collect::collect(socket, file),
         Some(Action::Show { write, paths }) => show::show(write, paths),
         Some(Action::Echo { code }) => echo(*code),
         None => serve(options),

@@ -55,6 +55,13 @@ pub(crate) struct Options {
 pub(crate) enum Action {
     /// Exit 0 if the server in this container says that it is healthy, else 1.
     Health,
+    /// Stand for a log router: print this file, listen at a Unix socket, and print all text that comes.
+    Collect {
+        /// Where to listen.
+        socket: PathBuf,
+        /// What to print first.
+        file: PathBuf,
+    },
     /// Print files, folders, links and devices as the container has them, and exit 0.
     Show {
         /// Write into this file first; may be given several times.

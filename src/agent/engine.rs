@@ -8,7 +8,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use crate::runtime::{Engine, EngineInfo, Error};
+use super::limits::client::Client as Limiter;
+use crate::runtime::{DiskLimits, Engine, EngineInfo, Error};
 
 const INTERVAL: Duration = Duration::from_secs(10);
 const DOUBTFUL_INTERVAL: Duration = Duration::from_secs(5);
@@ -47,12 +48,13 @@ impl EngineState {
 pub async fn look_after(
     engine: Arc<dyn Engine>,
     socket: String,
+    limiter: Option<Limiter>,
     state: watch::Sender<EngineState>,
 ) {
     let mut misses = 0;
     let mut until_description = 0;
     loop {
-        match ask(engine.as_ref(), until_description == 0).await {
+        match ask(engine.as_ref(), limiter.as_ref(), until_description == 0).await {
             Ok(described) => {
                 misses = 0;
                 until_description = if until_description == 0 {
@@ -95,13 +97,23 @@ pub async fn look_after(
     }
 }
 
-async fn ask(engine: &dyn Engine, describe: bool) -> Result<Option<EngineInfo>, Error> {
+async fn ask(
+    engine: &dyn Engine,
+    limiter: Option<&Limiter>,
+    describe: bool,
+) -> Result<Option<EngineInfo>, Error> {
     match tokio::time::timeout(DEADLINE, engine.ping()).await {
         Ok(answer) => answer?,
         Err(_) => return Err(Error::Timeout { after: DEADLINE }),
     }
     if describe {
-        engine.info().await.map(Some)
+        let mut info = engine.info().await?;
+        if let (DiskLimits::WithProjectQuotas, Some(limiter)) = (info.disk_limits, limiter)
+            && limiter.quotas().await == Some(true)
+        {
+            info.disk_limits = DiskLimits::Always;
+        }
+        Ok(Some(info))
     } else {
         Ok(None)
     }
@@ -188,7 +200,7 @@ mod tests {
             .unwrap();
         };
         tokio::select! {
-            () = look_after(engine, "/run/docker.sock".into(), sender) => {}
+            () = look_after(engine, "/run/docker.sock".into(), None, sender) => {}
             () = watched => {}
         }
     }

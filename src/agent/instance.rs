@@ -3,7 +3,7 @@
 //! The controller makes the object; the agent waits for it and writes only when what it would say differs from what
 //! stands there, so that a quiet instance costs no writes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
@@ -22,12 +22,14 @@ use crate::api::container_instance::{
     AgentEndpoint, ContainerInstance, EngineReport, InstanceReport, InstanceResources,
 };
 use crate::api::names;
+use crate::domain::definition::firelens::RouterKind;
+use crate::domain::definition::limits::{DISK_LIMIT, TASK_LIMITS};
 use crate::domain::definition::logs::LogDriver;
 use crate::domain::definition::{FILES, SWAP_LIMIT};
 use crate::domain::resources::{CPU_UNITS_PER_CORE, Capacity};
 use crate::platform::clock::Clock;
 use crate::platform::watching;
-use crate::runtime::EngineInfo;
+use crate::runtime::{DiskLimits, EngineInfo};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_secs(5);
@@ -55,14 +57,23 @@ pub struct Identity {
     pub address: Option<String>,
     /// What it offers.
     pub size: Size,
-    /// Privileged containers are allowed.
-    pub privileged: bool,
+    /// What it can beyond its engine.
+    pub means: BTreeSet<Means>,
     /// Where its streams are served, if they are.
     pub endpoint: Option<AgentEndpoint>,
+}
+
+/// What an agent was given beside its engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Means {
+    /// Privileged containers are allowed.
+    Privileged,
     /// It knows a broker.
-    pub has_broker: bool,
+    Broker,
     /// It has a folder for files of tasks.
-    pub has_files: bool,
+    Files,
+    /// Whole tasks can be bounded.
+    Limits,
 }
 
 /// What the engine offers to tasks under this size.
@@ -78,6 +89,7 @@ pub fn capacity(info: &EngineInfo, size: &Size) -> Capacity {
         cpu: cpu.saturating_sub(size.reserved_cpu),
         memory: memory.saturating_sub(size.reserved_memory),
         pids: info.pids.unwrap_or(32_768),
+        gpus: u32::try_from(info.gpus.len()).unwrap_or(u32::MAX),
     }
 }
 
@@ -114,8 +126,18 @@ pub fn report(
             api_version: info.map(|info| Str::cut(&info.api_version)),
         }),
         registered_resources: info.map(|info| {
-            let Capacity { cpu, memory, pids } = capacity(info, &identity.size);
-            InstanceResources { cpu, memory, pids }
+            let Capacity {
+                cpu,
+                memory,
+                pids,
+                gpus,
+            } = capacity(info, &identity.size);
+            InstanceResources {
+                cpu,
+                memory,
+                pids,
+                gpus,
+            }
         }),
         attributes: info.map_or_else(Map::default, |info| attributes(info, identity)),
     }
@@ -134,6 +156,7 @@ fn attributes(info: &EngineInfo, identity: &Identity) -> Map<Str<128>, 128> {
         Str::cut(&info.os_type.to_uppercase()),
     );
     attributes.insert("ecs.cpu-architecture".into(), Str::cut(architecture));
+    let has = |means| identity.means.contains(&means);
     let mut able = |name: String| attributes.insert(name, Str::default());
     // Amazon's agent leaves these numbers out, and registers none above.
     for minor in (17..=32).filter(|minor| ![26, 27, 31].contains(minor)) {
@@ -142,17 +165,20 @@ fn attributes(info: &EngineInfo, identity: &Identity) -> Map<Str<128>, 128> {
         ));
     }
     for driver in LogDriver::all() {
-        if info.log_drivers.iter().any(|name| name == driver.as_str()) {
+        let takes = driver.of_engine();
+        if info.log_drivers.iter().any(|name| name == takes) {
             able(driver.attribute().into());
         }
     }
+    able(RouterKind::Fluentd.attribute().into());
+    able(RouterKind::FluentBit.attribute().into());
     able("ecs.capability.container-health-check".into());
     able("ecs.capability.container-ordering".into());
     able("ecs.capability.container-restart-policy".into());
     able("ecs.capability.task-eni".into());
     able("ecs.capability.pid-ipc-namespace-sharing".into());
     able("ecs.capability.network.container-port-range".into());
-    if identity.has_broker {
+    if has(Means::Broker) {
         able("ecs.capability.secrets.asm.environment-variables".into());
         able("ecs.capability.secrets.ssm.environment-variables".into());
         able("ecs.capability.private-registry-authentication.secretsmanager".into());
@@ -160,13 +186,19 @@ fn attributes(info: &EngineInfo, identity: &Identity) -> Map<Str<128>, 128> {
         able("ecs.capability.secrets.asm.bootstrap.log-driver".into());
         able("ecs.capability.secrets.ssm.bootstrap.log-driver".into());
     }
-    if identity.has_files {
+    if has(Means::Files) {
         able(FILES.into());
     }
-    if identity.has_broker && identity.has_files {
+    if has(Means::Broker) && has(Means::Files) {
         able("com.amazonaws.ecs.capability.task-iam-role".into());
     }
-    if identity.privileged {
+    if info.disk_limits == DiskLimits::Always {
+        able(DISK_LIMIT.into());
+    }
+    if has(Means::Limits) {
+        able(TASK_LIMITS.into());
+    }
+    if has(Means::Privileged) {
         able("com.amazonaws.ecs.capability.privileged-container".into());
     }
     for module in ["apparmor", "selinux"] {

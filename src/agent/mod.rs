@@ -12,6 +12,7 @@ pub mod files;
 pub mod images;
 pub mod instance;
 pub mod lease;
+pub mod limits;
 pub mod metadata;
 pub mod metrics;
 pub mod pause;
@@ -120,6 +121,11 @@ pub async fn run(
         metrics,
         asks,
     };
+    let limiter = settings
+        .driver
+        .limits
+        .clone()
+        .map(limits::client::Client::at);
     let driver = Box::pin(driver::run(
         settings.driver,
         surroundings,
@@ -128,7 +134,7 @@ pub async fn run(
     ));
     let ended = tokio::select! {
         () = shutdown.cancelled() => Ok(()),
-        () = engine::look_after(engine, settings.socket, sender) => Ok(()),
+        () = engine::look_after(engine, settings.socket, limiter, sender) => Ok(()),
         () = instance::keep_reported(settings.identity, client, state, clock) => Ok(()),
         other = heart.beat() => Err(Error::Superseded(other)),
         ended = driver => ended.map_err(Error::from),

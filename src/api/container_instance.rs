@@ -214,4 +214,8 @@ pub struct InstanceResources {
     #[serde(default)]
     #[schemars(range(min = 0, max = 2_147_483_647))]
     pub pids: u32,
+    /// GPUs.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 1024))]
+    pub gpus: u32,
 }

@@ -35,6 +35,9 @@ pub const CONTAINER_DOCKER_LABEL: &str = "ecs-operator.io/container";
 pub const RELAY_DOCKER_LABEL: &str = "ecs-operator.io/relay-of";
 /// Docker label with the image of a relay.
 pub const RELAY_IMAGE_DOCKER_LABEL: &str = "ecs-operator.io/relay-image";
+/// Docker label of a container with GPUs: their ids, with commas between.
+pub const GPUS_DOCKER_LABEL: &str = "ecs-operator.io/gpus";
+
 /// Docker label of the volumes that go with a task: name of the volume in its definition.
 pub const VOLUME_DOCKER_LABEL: &str = "ecs-operator.io/volume";
 /// Audience of the tokens by which agents know the gateway: the API server accepts no such token.

@@ -28,6 +28,10 @@ pub(super) fn apply(
     replace(&mut spec.cpu, overrides.cpu.as_ref());
     replace(&mut spec.memory, overrides.memory.as_ref());
     replace(&mut spec.task_role_arn, overrides.task_role_arn.as_ref());
+    replace(
+        &mut spec.ephemeral_storage,
+        overrides.ephemeral_storage.as_ref(),
+    );
     let changes = overrides.container_overrides.iter().flatten();
     for (index, change) in changes.enumerate() {
         let mut containers = spec.container_definitions.iter_mut();
@@ -72,6 +76,10 @@ fn apply_to(container: &mut ContainerDefinition, change: &ContainerOverride) {
     replace(
         &mut container.environment_files,
         change.environment_files.as_ref(),
+    );
+    replace(
+        &mut container.resource_requirements,
+        change.resource_requirements.as_ref(),
     );
     if let Some(added) = &change.environment {
         let mut environment = container.environment.take().unwrap_or_default();

@@ -1,5 +1,6 @@
 //! From what people wrote to what can be relied on: specs become domain types once, here.
 
+mod accelerators;
 mod logs;
 mod namespaces;
 mod order;
@@ -35,6 +36,7 @@ pub fn task_definition(
 ) -> Result<TaskDefinition, Vec<Problem>> {
     let mut problems = refused(Body::RegisterTaskDefinition, spec);
     problems.extend(ports::problems(spec));
+    problems.extend(accelerators::problems(spec));
     let size = |field: &str, text: Option<&str>, unit: &str, factor: f64| {
         text.map(|text| {
             quantity(text, unit, factor).ok_or_else(|| Problem {
@@ -79,13 +81,15 @@ pub fn task_definition(
         ipc_mode: namespaces::ipc_mode(spec.ipc_mode),
         cpu,
         memory,
+        disk: disk(spec),
         architecture: architecture(spec),
         containers,
         volumes: volumes::volumes(spec, &mut problems),
         image_pull_secrets: image_pull_secrets(spec),
         task_role: task_role(spec),
         placement_constraints,
-    };
+    }
+    .with_routed_logs();
     problems.extend(rules::problems(&definition));
     if problems.is_empty() {
         Ok(definition)
@@ -184,6 +188,11 @@ fn quantity(text: &str, unit: &str, factor: f64) -> Option<u32> {
         .then_some(value.round() as u32)
 }
 
+fn disk(spec: &TaskDefinitionSpec) -> Option<u32> {
+    let storage = spec.ephemeral_storage.as_ref()?;
+    positive(Some(storage.size_in_gib))
+}
+
 fn architecture(spec: &TaskDefinitionSpec) -> Option<Architecture> {
     let platform = spec.runtime_platform.as_ref()?;
     Some(match platform.cpu_architecture? {
@@ -233,6 +242,7 @@ fn container(spec: &shapes::ContainerDefinition) -> Container {
         cpu: positive(spec.cpu).unwrap_or(0),
         memory: positive(spec.memory),
         memory_reservation: positive(spec.memory_reservation),
+        gpus: accelerators::gpus(spec),
         port_mappings: ports::port_mappings(spec),
         health_check: spec.health_check.as_ref().map(health_check),
         docker_labels: spec
@@ -249,6 +259,7 @@ fn container(spec: &shapes::ContainerDefinition) -> Container {
         settings: settings::settings(spec),
         links: settings::links(spec),
         log: logs::log(spec),
+        router: logs::router(spec),
         mount_points: volumes::mount_points(spec),
         volumes_from: volumes::volumes_from(spec),
         secrets: secrets(spec),
@@ -357,7 +368,7 @@ mod tests {
             cpu: many
             containerDefinitions:
             - {name: app, image: a, memory: 8, portMappings: [{containerPort: 80, hostPort: 8080}]}
-            - {name: side, image: a, memory: 8, firelensConfiguration: {type: fluentd}, portMappings: [{containerPort: 81, hostPort: 8080}]}
+            - {name: side, image: a, memory: 8, credentialSpecs: [a], portMappings: [{containerPort: 81, hostPort: 8080}]}
             ",
         )
         .unwrap_err();
@@ -368,7 +379,7 @@ mod tests {
         assert_eq!(
             fields,
             [
-                "containerDefinitions[side].firelensConfiguration",
+                "containerDefinitions[side].credentialSpecs",
                 "cpu",
                 "containerDefinitions[side].portMappings"
             ]

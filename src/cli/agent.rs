@@ -21,8 +21,9 @@ use crate::agent::driver;
 use crate::agent::endpoint;
 use crate::agent::files::{self, Files};
 use crate::agent::images;
-use crate::agent::instance::{Identity, Size};
+use crate::agent::instance::{Identity, Means, Size};
 use crate::agent::lease::Heartbeat;
+use crate::agent::limits;
 use crate::agent::metadata::{FOLDER, Place};
 use crate::agent::metrics::Metrics;
 use crate::agent::pause::PauseImage;
@@ -320,6 +321,7 @@ fn settings(args: &AgentArguments, pause: PauseImage) -> Settings {
         reserved_cpu: args.reserved_cpu,
         reserved_memory: args.reserved_memory,
     };
+    let place = metadata_place(args);
     Settings {
         heartbeat: Heartbeat {
             instance: args.instance_name.clone(),
@@ -330,10 +332,16 @@ fn settings(args: &AgentArguments, pause: PauseImage) -> Settings {
             name: args.instance_name.clone(),
             address: args.address.clone(),
             size: size.clone(),
-            privileged: profile == Profile::Privileged,
+            means: [
+                (Means::Privileged, profile == Profile::Privileged),
+                (Means::Broker, args.broker.broker_url.is_some()),
+                (Means::Files, args.socket_folder_on_instance.is_some()),
+                (Means::Limits, place.is_some()),
+            ]
+            .into_iter()
+            .filter_map(|(means, given)| given.then_some(means))
+            .collect(),
             endpoint: None,
-            has_broker: args.broker.broker_url.is_some(),
-            has_files: args.socket_folder_on_instance.is_some(),
         },
         driver: driver::Settings {
             rules: Rules {
@@ -349,6 +357,7 @@ fn settings(args: &AgentArguments, pause: PauseImage) -> Settings {
                 dns_domain: args.cluster_domain.clone(),
                 // The engine says so itself.
                 log_driver: String::new(),
+                engine_root: String::new(),
                 pause_image: pause.name(),
                 metadata: args.socket_folder_on_instance.is_some(),
                 files: beside_the_socket(args, files::FOLDER).map(|(_, folder)| folder),
@@ -360,9 +369,12 @@ fn settings(args: &AgentArguments, pause: PauseImage) -> Settings {
             broker: args.broker.place().map(Broker::at),
             files: beside_the_socket(args, files::FOLDER).map(|(folder, _)| Files::at(folder)),
             image_cleanup: args.images.rules(),
+            limits: place
+                .as_ref()
+                .map(|place| place.folder.join(limits::SOCKET)),
         },
         socket: args.docker_socket.display().to_string(),
-        metadata: metadata_place(args),
+        metadata: place,
     }
 }
 

@@ -52,6 +52,8 @@ pub struct Demand {
     pub memory: u32,
     /// Process ids.
     pub pids: u32,
+    /// GPUs, each as a whole.
+    pub gpus: u32,
     /// Host ports named by the definition.
     pub ports: BTreeSet<HostPort>,
     /// Host ports that the placer chooses.
@@ -69,6 +71,8 @@ pub struct Capacity {
     pub memory: u32,
     /// Process ids.
     pub pids: u32,
+    /// GPUs.
+    pub gpus: u32,
 }
 
 /// A resource that a task needs more of than an instance has left.
@@ -80,6 +84,8 @@ pub enum Shortage {
     Memory,
     /// `RESOURCE:PIDS` (an addition: ECS leaves the engine to fail).
     Pids,
+    /// `RESOURCE:GPU`
+    Gpus,
     /// `RESOURCE:PORTS`
     Ports,
 }
@@ -93,6 +99,8 @@ pub struct Held {
     pub memory: u64,
     /// Process ids.
     pub pids: u64,
+    /// GPUs.
+    pub gpus: u64,
     /// Host ports, chosen or named, and how many tasks hold each: one that was bound by a person may collide.
     pub ports: BTreeMap<HostPort, u32>,
 }
@@ -103,6 +111,7 @@ impl Held {
         self.cpu += u64::from(demand.cpu);
         self.memory += u64::from(demand.memory);
         self.pids += u64::from(demand.pids);
+        self.gpus += u64::from(demand.gpus);
         for port in demand.ports.iter().copied().chain(chosen) {
             *self.ports.entry(port).or_default() += 1;
         }
@@ -113,6 +122,7 @@ impl Held {
         self.cpu = self.cpu.saturating_sub(demand.cpu.into());
         self.memory = self.memory.saturating_sub(demand.memory.into());
         self.pids = self.pids.saturating_sub(demand.pids.into());
+        self.gpus = self.gpus.saturating_sub(demand.gpus.into());
         for port in demand.ports.iter().copied().chain(chosen) {
             if let Entry::Occupied(mut holders) = self.ports.entry(port) {
                 *holders.get_mut() -= 1;
@@ -133,6 +143,8 @@ impl Held {
             Some(Shortage::Memory)
         } else if !fits(self.pids, demand.pids, capacity.pids) {
             Some(Shortage::Pids)
+        } else if demand.gpus > 0 && !fits(self.gpus, demand.gpus, capacity.gpus) {
+            Some(Shortage::Gpus)
         } else if demand.ports.iter().any(|port| self.is_taken(*port)) {
             Some(Shortage::Ports)
         } else {
@@ -155,6 +167,7 @@ mod tests {
         cpu: 1024,
         memory: 512,
         pids: 4096,
+        gpus: 0,
     };
 
     fn demand(cpu: u32, memory: u32) -> Demand {
@@ -172,6 +185,23 @@ mod tests {
         held.take(&demand(4096, 1), []);
         assert_eq!(held.shortage(SMALL, &demand(0, 1)), None);
         assert_eq!(held.shortage(SMALL, &demand(1, 1)), Some(Shortage::Cpu));
+    }
+
+    #[test]
+    fn a_gpu_is_held_as_a_whole_and_what_needs_none_fits_where_there_is_none() {
+        let wants = |gpus| Demand {
+            gpus,
+            ..demand(0, 1)
+        };
+        let mut held = Held::default();
+        assert_eq!(held.shortage(SMALL, &wants(0)), None);
+        assert_eq!(held.shortage(SMALL, &wants(1)), Some(Shortage::Gpus));
+        let two = Capacity { gpus: 2, ..SMALL };
+        held.take(&wants(1), []);
+        assert_eq!(held.shortage(two, &wants(1)), None);
+        assert_eq!(held.shortage(two, &wants(2)), Some(Shortage::Gpus));
+        held.give_back(&wants(1), []);
+        assert_eq!(held.shortage(two, &wants(2)), None);
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod contract;
 pub mod docker;
 #[cfg(any(test, feature = "testing"))]
 pub mod fake;
+mod info;
 #[cfg(any(test, feature = "testing"))]
 pub mod model;
 mod network;
@@ -22,12 +23,12 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
+pub use info::{DiskLimits, EngineInfo};
 pub use network::{Dns, NetworkSpec};
 pub use reference::full_reference;
 pub use view::{
-    Activity, ContainerSpec, ContainerState, ContainerSummary, ContainerView, Created, EngineInfo,
-    Hint, Image, LocalImage, METADATA_VARIABLE, Namespace, Network, Pids, Publish, PublishedPort,
-    PullProgress,
+    Activity, ContainerSpec, ContainerState, ContainerSummary, ContainerView, Created, Hint, Image,
+    LocalImage, METADATA_VARIABLE, Namespace, Network, Pids, Publish, PublishedPort, PullProgress,
 };
 
 pub use volume::{Mount, VolumeSpec, VolumeView};
@@ -65,6 +66,9 @@ pub trait Engine: Send + Sync {
 
     /// Starts a container that was created.
     fn start<'a>(&'a self, name: &'a str) -> Answer<'a, ()>;
+
+    /// Writes a file into a container, over one that is there; folders are made as needed.
+    fn write_file<'a>(&'a self, name: &'a str, path: &'a str, content: &'a str) -> Answer<'a, ()>;
 
     /// Sends the stop signal, and SIGKILL after `grace`; answers when the container has ended.
     fn stop<'a>(&'a self, name: &'a str, grace: Duration) -> Answer<'a, ()>;

@@ -53,6 +53,7 @@ struct Container {
     number: u64,
     /// When it ends, and with which code.
     ends: Option<(Timestamp, i64)>,
+    files: BTreeMap<String, String>,
 }
 
 impl ModelEngine {
@@ -120,6 +121,13 @@ impl ModelEngine {
         std::mem::take(&mut self.hints)
     }
 
+    /// See [`super::Engine::write_file`].
+    pub fn write_file(&mut self, name: &str, path: &str, content: &str) -> Result<(), Error> {
+        let container = self.containers.get_mut(name).ok_or_else(|| missing(name))?;
+        container.files.insert(path.to_owned(), content.to_owned());
+        Ok(())
+    }
+
     /// See [`super::Engine::list`].
     pub fn list(&mut self, labels: &Labels, now: Timestamp) -> Vec<ContainerSummary> {
         self.tick(now);
@@ -185,6 +193,7 @@ impl ModelEngine {
                 created_at: now,
                 number: self.ids,
                 ends: None,
+                files: BTreeMap::new(),
             },
         );
         self.happened(&spec.name, Deed::Created, Activity::Other);

@@ -74,6 +74,16 @@ pub struct ContainerSpec {
     pub mounts: Vec<Mount>,
     /// Containers, by their names in the engine, whose mounts it has too.
     pub volumes_from: Vec<VolumesFrom>,
+    /// Contents of files that are written into it before it starts, by their absolute paths.
+    pub files: BTreeMap<String, String>,
+    /// Ids of the GPUs that it has.
+    pub gpus: Vec<String>,
+    /// GiB that it may write beside its image.
+    pub disk: Option<u32>,
+    /// The cgroup that its own is made in; the engine's default where it is not told.
+    pub cgroup_parent: Option<String>,
+    /// It sees the cgroups of the instance by their own names.
+    pub host_cgroups: bool,
 }
 
 impl ContainerSpec {
@@ -296,41 +306,6 @@ pub struct PublishedPort {
     pub host_port: u16,
     /// TCP or UDP.
     pub protocol: Protocol,
-}
-
-/// Which engine this is and what it offers.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct EngineInfo {
-    /// The engine's own id. Machine images clone it.
-    pub id: String,
-    /// Boot id of the kernel that the engine runs on.
-    pub boot_id: Option<String>,
-    /// Version of the engine.
-    pub version: String,
-    /// Newest API version that it speaks.
-    pub api_version: String,
-    /// Logical CPUs.
-    pub cpus: u32,
-    /// Bytes of memory.
-    pub memory: u64,
-    /// Such as `linux`.
-    pub os_type: String,
-    /// Such as `Debian GNU/Linux 12`.
-    pub operating_system: String,
-    /// Such as `x86_64`.
-    pub architecture: String,
-    /// Process ids that the kernel gives out.
-    pub pids: Option<u32>,
-    /// `1` or `2`.
-    pub cgroup_version: Option<String>,
-    /// Whether containers' swap can be bounded.
-    pub swap_limit: bool,
-    /// Such as `apparmor`, `seccomp` and `selinux`.
-    pub security_options: Vec<String>,
-    /// Log drivers that it has.
-    pub log_drivers: Vec<String>,
-    /// The one of containers that name none.
-    pub log_driver: String,
 }
 
 /// An image that the engine has.

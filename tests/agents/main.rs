@@ -9,9 +9,11 @@
 
 mod given;
 mod images;
+mod limits;
 mod metadata;
 mod scene;
 mod secrets;
+mod stories;
 
 use std::time::Duration;
 
@@ -110,7 +112,7 @@ async fn an_outage_of_the_api_touches_no_container_and_what_was_asked_meanwhile_
         request.actor == "agent-a"
     });
     scene.api.cut_watches();
-    tokio::time::sleep(Duration::from_mins(25)).await;
+    tokio::time::sleep(Duration::from_mins(61)).await;
     assert_eq!((scene.starts(), scene.live()), (2, 2));
     scene.stop_task("one").await;
     scene.run_task("three").await;
@@ -193,6 +195,29 @@ async fn the_volume_of_a_task_is_there_before_its_container_and_goes_with_the_ta
     scene.delete_task("one").await;
     tokio::time::sleep(Duration::from_mins(1)).await;
     assert_eq!((scene.volumes(), scene.live()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_gpu_is_one_containers_whatever_becomes_of_the_agent() {
+    let scene = Scene::start().await;
+    scene.engine.set_gpus(&["gpu-a", "gpu-b", "gpu-c"]);
+    let agent = scene.agent("agent-a");
+    scene.run_task_with_gpus("one", 1).await;
+    scene.until("one", "RUNNING").await;
+    agent.kill();
+    let _agent = scene.agent("agent-b");
+    scene.run_task_with_gpus("two", 2).await;
+    scene.until("two", "RUNNING").await;
+    assert_eq!(scene.gpus(), [vec!["gpu-a"], vec!["gpu-b", "gpu-c"]]);
+    scene.run_task_with_gpus("three", 1).await;
+    scene.until("three", "STOPPED").await;
+    let why = "Refused by the container instance: RESOURCE:GPU";
+    assert_eq!(scene.status("three")["stoppedReason"], why);
+    scene.stop_task("one").await;
+    scene.until("one", "STOPPED").await;
+    scene.run_task_with_gpus("four", 1).await;
+    scene.until("four", "RUNNING").await;
+    assert_eq!(scene.gpus(), [vec!["gpu-a"], vec!["gpu-b", "gpu-c"]]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,18 +9,19 @@ use ecs_operator::agent::broker::Broker;
 use ecs_operator::agent::driver;
 use ecs_operator::agent::files::Files;
 use ecs_operator::agent::images;
-use ecs_operator::agent::instance::{Identity, Size};
+use ecs_operator::agent::instance::{Identity, Means, Size};
 use ecs_operator::agent::lease::Heartbeat;
+use ecs_operator::agent::limits;
 use ecs_operator::agent::metadata::Place;
 use ecs_operator::agent::metrics::Metrics;
 use ecs_operator::agent::pause::PauseImage;
 use ecs_operator::agent::wanted::Rules;
 use ecs_operator::agent::{self, Settings};
 use ecs_operator::platform::clock::Clock;
+use ecs_operator::runtime::Engine;
 use ecs_operator::runtime::fake::Fake;
 use ecs_operator::runtime::model::{Deed, ModelEngine, Program};
 use ecs_operator::runtime::streams::Streams;
-use ecs_operator::runtime::{Engine, Labels};
 use ecs_operator::testing::api::FakeApi;
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
@@ -178,11 +179,17 @@ impl Scene {
             },
             identity: Identity {
                 name: INSTANCE.into(),
-                has_broker: broker.is_some(),
-                has_files: true,
+                means: broker
+                    .iter()
+                    .map(|_| Means::Broker)
+                    .chain([Means::Files])
+                    .collect(),
                 ..Identity::default()
             },
             driver: driver::Settings {
+                limits: metadata
+                    .as_ref()
+                    .map(|place| place.folder.join(limits::SOCKET)),
                 rules: Rules {
                     instance: INSTANCE.into(),
                     metadata: metadata.is_some(),
@@ -240,6 +247,31 @@ impl Scene {
         self.api.apply(&task(name, &extensions)).await;
     }
 
+    /// A task that may use so much memory as a whole.
+    pub(crate) async fn run_bounded_task(&self, name: &str, memory: &str) {
+        let overrides = json!({"overrides": {"memory": memory, "cpu": "256"}});
+        self.api.apply(&task(name, &overrides)).await;
+    }
+
+    /// A task whose container needs so many GPUs.
+    pub(crate) async fn run_task_with_gpus(&self, name: &str, count: u32) {
+        let needs = json!([{"type": "GPU", "value": count.to_string()}]);
+        let change = json!([{"name": "app", "resourceRequirements": needs}]);
+        let overrides = json!({"overrides": {"containerOverrides": change}});
+        self.api.apply(&task(name, &overrides)).await;
+    }
+
+    /// The GPUs of each container that runs, in order.
+    pub(crate) fn gpus(&self) -> Vec<Vec<String>> {
+        self.engine.with(|model, _| {
+            let live = model.live();
+            let specs = live.iter().filter_map(|name| model.spec(name));
+            let mut gpus: Vec<_> = specs.map(|spec| spec.gpus.clone()).collect();
+            gpus.sort();
+            gpus
+        })
+    }
+
     /// A task whose one container mounts a volume of the task's own.
     pub(crate) async fn run_task_with_a_volume(&self, name: &str) {
         let mount = json!({"sourceVolume": "data", "containerPath": "/data"});
@@ -269,6 +301,21 @@ impl Scene {
                 model.vanish(&name);
             }
         });
+    }
+
+    /// All containers end by themselves, with this code.
+    pub(crate) fn end_containers(&self, code: i64) {
+        self.engine.with(|model, now| {
+            for name in model.live() {
+                model.end(&name, code, now);
+            }
+        });
+    }
+
+    /// Containers that the engine has, running or not.
+    pub(crate) fn containers(&self) -> usize {
+        let all = BTreeMap::new();
+        self.engine.with(|model, now| model.list(&all, now).len())
     }
 
     /// Volumes that the engine has.
@@ -322,10 +369,11 @@ impl Scene {
         self.engine.with(|model, _| model.environments())
     }
 
-    /// Containers, whatever they do.
-    pub(crate) fn containers(&self) -> usize {
-        let all = Labels::new();
-        self.engine.with(|model, now| model.list(&all, now).len())
+    /// Containers of a family that run.
+    pub(crate) fn live_of(&self, family: &str) -> usize {
+        let prefix = format!("ecs-{family}-");
+        let live = self.engine.with(|model, _| model.live());
+        live.iter().filter(|name| name.starts_with(&prefix)).count()
     }
 
     /// Containers that run.

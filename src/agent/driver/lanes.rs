@@ -11,10 +11,12 @@ use tokio::sync::Semaphore;
 use super::images::Images;
 use crate::agent::broker::{self, Broker};
 use crate::agent::files::Files;
+use crate::agent::limits::client::Client as Limiter;
 use crate::agent::pause::PauseImage;
 use crate::agent::step::{Call, Outcome};
 use crate::api::cluster::ImagePullBehavior;
 use crate::api::supply::{RoleTokenRequest, SupplyRequest};
+use crate::domain::definition::limits::TaskLimits;
 use crate::domain::secret::Secret;
 use crate::domain::supply::{File, Supply};
 use crate::runtime::{ContainerSpec, Created, Engine, Error, Image};
@@ -35,6 +37,8 @@ pub(super) struct Lanes {
     pub(super) images: Images,
     broker: Option<Broker>,
     files: Option<Files>,
+    /// Who bounds whole tasks, where somebody does.
+    limiter: Option<Limiter>,
 }
 
 /// One call for one container, with all that it needs.
@@ -52,6 +56,8 @@ pub(super) struct Work {
     pub(super) files: Vec<File>,
     /// It finds the token of its task's role as well.
     pub(super) has_role: bool,
+    /// UID and bounds of its task, where that has any.
+    pub(super) limits: Option<(String, TaskLimits)>,
 }
 
 impl Lanes {
@@ -61,6 +67,7 @@ impl Lanes {
         pause: PauseImage,
         broker: Option<Broker>,
         files: Option<Files>,
+        limiter: Option<Limiter>,
     ) -> Self {
         let cpus = usize::try_from(cpus).unwrap_or(1).max(1);
         let lane = |size| Arc::new(Semaphore::new(size));
@@ -73,11 +80,16 @@ impl Lanes {
             supplies: lane(SUPPLIES),
             broker,
             files,
+            limiter,
         }
     }
 
     pub(super) fn engine(&self) -> Arc<dyn Engine> {
         Arc::clone(&self.engine)
+    }
+
+    pub(super) const fn limiter(&self) -> Option<&Limiter> {
+        self.limiter.as_ref()
     }
 
     /// Carries out one call, once its lane has room.
@@ -90,15 +102,30 @@ impl Lanes {
             Call::Pull => return Outcome::Pulled(self.pull(work).await),
             Call::Supply => return Outcome::Supplied(self.supply(&work.request).await),
         };
+        // Before the lane: whoever waits for the cgroup of one task holds up no other.
+        let parent = match work.call {
+            Call::Create | Call::Start => self.bounds(work.limits.as_ref()).await,
+            Call::Inspect
+            | Call::Stop { .. }
+            | Call::Kill
+            | Call::Remove
+            | Call::Supply
+            | Call::Pull => Ok(None),
+        };
         // The lanes are never closed.
         let _permit = lane.acquire().await;
         match work.call {
             Call::Inspect => Outcome::Inspected(self.engine.inspect(name).await.map(Box::new)),
-            Call::Create => Outcome::Created(self.equip_and_create(work).await),
-            Call::Start => Outcome::Started(match self.still_has_files(&work) {
-                Ok(()) => self.engine.start(name).await,
+            Call::Create => Outcome::Created(match parent {
+                Ok(cgroup_parent) => self.equip_and_create(work, cgroup_parent).await,
                 Err(error) => Err(error),
             }),
+            Call::Start => {
+                Outcome::Started(match parent.and_then(|_| self.still_has_files(&work)) {
+                    Ok(()) => self.start(name, work.spec.as_ref()).await,
+                    Err(error) => Err(error),
+                })
+            }
             Call::Stop { grace } => Outcome::Stopped(self.engine.stop(name, grace).await),
             Call::Kill => Outcome::Stopped(self.engine.kill(name).await),
             Call::Remove => Outcome::Removed(self.engine.remove(name).await),
@@ -134,8 +161,13 @@ impl Lanes {
     }
 
     /// Creates a container with all that it was given.
-    async fn equip_and_create(&self, work: Work) -> Result<Created, Error> {
+    async fn equip_and_create(
+        &self,
+        work: Work,
+        cgroup_parent: Option<String>,
+    ) -> Result<Created, Error> {
         let mut spec = work.spec.ok_or_else(unknown_definition)?;
+        spec.cgroup_parent = cgroup_parent;
         let supply = work.supply.unwrap_or_default();
         spec.secrets = supply.variables(&spec.environment);
         spec.log_secrets = supply.log_options.clone();
@@ -170,6 +202,26 @@ impl Lanes {
         self.images
             .make_present(&spec, work.pull, who.as_ref())
             .await
+    }
+
+    /// The cgroup of a task with bounds, which is there from now on.
+    async fn bounds(&self, limits: Option<&(String, TaskLimits)>) -> Result<Option<String>, Error> {
+        let Some((uid, limits)) = limits else {
+            return Ok(None);
+        };
+        let limiter = self.limiter.as_ref().ok_or_else(|| Error::Refused {
+            status: 0,
+            message: "this instance cannot bound cpu and memory of a whole task".to_owned(),
+        })?;
+        limiter.provide(uid, *limits).await.map(Some)
+    }
+
+    /// Starts a container, with its files in it: an agent that was killed may have created it without.
+    async fn start(&self, name: &str, spec: Option<&ContainerSpec>) -> Result<(), Error> {
+        for (path, content) in spec.iter().flat_map(|spec| &spec.files) {
+            self.engine.write_file(name, path, content).await?;
+        }
+        self.engine.start(name).await
     }
 
     /// Creates a container, from the very content that was asked for.

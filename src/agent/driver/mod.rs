@@ -18,6 +18,7 @@ mod entry;
 mod images;
 mod lanes;
 mod leases;
+mod limits;
 mod listen;
 mod metadata;
 mod observe;
@@ -26,6 +27,7 @@ mod roles;
 mod volumes;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,11 +42,12 @@ use super::broker::{self, Broker};
 use super::engine::EngineState;
 use super::files::Files;
 use super::instance::{self, Size};
+use super::limits::client::Client as Limiter;
 use super::metadata::server::Ask;
 use super::metrics::Metrics;
 use super::pause::PauseImage;
 use super::step::{Outcome, VolumeOutcome};
-use super::wanted::{Ledger, Rules};
+use super::wanted::{Gpus, Ledger, Rules};
 use crate::api::names;
 use crate::api::task::EcsTaskStatus;
 use crate::domain::resources::Capacity;
@@ -87,6 +90,8 @@ pub struct Settings {
     pub files: Option<Files>,
     /// When unused images are removed; without rules they never are.
     pub image_cleanup: Option<super::images::Rules>,
+    /// Unix socket of who bounds whole tasks; without it no task with bounds runs here.
+    pub limits: Option<PathBuf>,
 }
 
 /// Why the driver ended.
@@ -121,6 +126,8 @@ enum Done {
         engine_name: String,
         outcome: VolumeOutcome,
     },
+    Bounded(Result<Vec<String>, EngineError>),
+    Unbounded,
     Definition {
         key: (String, String),
         found: Result<Found, Failure>,
@@ -165,6 +172,9 @@ pub(super) struct Driver {
     book: BTreeMap<String, Entry>,
     definitions: BTreeMap<(String, String), Definition>,
     ledger: Ledger,
+    /// GPUs of the instance, and who holds them.
+    gpu_ids: Vec<String>,
+    gpus: Gpus,
     /// The newest list, and whether there was one.
     lines: Vec<ContainerSummary>,
     listed: bool,
@@ -222,6 +232,7 @@ pub async fn run(
         .rules
         .log_driver
         .clone_from(&description.log_driver);
+    settings.rules.engine_root.clone_from(&description.root);
     let capacity = instance::capacity(&description, &settings.size);
     let lanes = Lanes::new(
         Arc::clone(&engine),
@@ -229,6 +240,7 @@ pub async fn run(
         settings.pause.clone(),
         settings.broker.clone(),
         settings.files.clone(),
+        settings.limits.clone().map(Limiter::at),
     );
     let labels = Labels::from([(
         names::INSTANCE_DOCKER_LABEL.to_owned(),
@@ -249,6 +261,8 @@ pub async fn run(
         book: BTreeMap::new(),
         definitions: BTreeMap::new(),
         ledger: Ledger::default(),
+        gpu_ids: description.gpus,
+        gpus: Gpus::default(),
         lines: Vec::new(),
         listed: false,
         listing: false,
@@ -300,6 +314,7 @@ impl Driver {
             }
             if let Some(info) = &state.borrow().info {
                 self.capacity = instance::capacity(info, &self.settings.size);
+                self.gpu_ids.clone_from(&info.gpus);
             }
             if self.clock.monotonic() >= relist_at {
                 tasks = watch(self);
@@ -361,6 +376,7 @@ impl Driver {
     fn list(&mut self) {
         self.listing = true;
         self.list_volumes();
+        self.list_bounded();
         self.list_at = self.clock.monotonic() + LIST_INTERVAL;
         let engine = self.lanes.engine();
         let labels = self.labels.clone();

@@ -153,6 +153,8 @@ impl Driver {
                     self.dirty.insert(uid);
                 }
             }
+            Done::Bounded(tasks) => self.bounded(tasks),
+            Done::Unbounded => {}
             Done::Definition { key, found } => {
                 let definition = match found {
                     Ok(found) => Definition::Found(found),

@@ -16,10 +16,12 @@ use crate::agent::step::{Call, Order};
 use crate::agent::task::Task;
 use crate::agent::wanted::Wanted;
 use crate::agent::{metadata, status};
+use crate::api::names;
 use crate::api::supply::SupplyRequest;
 use crate::api::task::EcsTask;
 use crate::domain::definition::namespaces::PAUSE;
 use crate::domain::definition::{Container, NetworkMode};
+use crate::domain::events;
 use crate::domain::ids::{self, RevisionReference};
 use crate::domain::task::TaskState;
 use crate::runtime::ContainerSpec;
@@ -100,6 +102,14 @@ impl Driver {
                 wanted.refusal = self.ledger.admit(&wanted, self.capacity).err();
             } else {
                 self.ledger.enter(&wanted);
+            }
+            if wanted.refusal.is_none() {
+                self.gpus
+                    .adopt(uid, of_task(&self.lines, uid).into_values());
+                if !self.gpus.give(&wanted, &self.gpu_ids) {
+                    self.gpus.release(uid);
+                    wanted.refusal = Some(format!("{}RESOURCE:GPU", events::REFUSED));
+                }
             }
         }
         let lease = self.lanes.images.leases.hold(wanted.images());
@@ -190,6 +200,10 @@ impl Driver {
                     .map(|found| found.files.clone())
                     .unwrap_or_default(),
                 has_role: wanted.definition.task_role.is_some() && container != PAUSE,
+                limits: wanted
+                    .definition
+                    .limits()
+                    .map(|limits| (wanted.uid.clone(), limits)),
             };
             debug!(uid, container, call = call.as_str(), "call");
             if call == Call::Pull {
@@ -214,6 +228,11 @@ impl Driver {
     /// What a call is made with. Each container that is created is told an id of its own by which it asks for its metadata.
     fn spec(&self, wanted: &Wanted, container: &Container, call: Call) -> ContainerSpec {
         let mut spec = wanted.spec(container, &self.settings.rules);
+        spec.gpus = self.gpus.of(&wanted.uid, &container.name);
+        if !spec.gpus.is_empty() {
+            let label = names::GPUS_DOCKER_LABEL.to_owned();
+            spec.labels.insert(label, spec.gpus.join(","));
+        }
         if call == Call::Create
             && self.settings.rules.metadata
             && wanted.definition.network_mode != NetworkMode::None
@@ -298,6 +317,7 @@ impl Driver {
             if task.is_down() || task.is_discarded() {
                 self.ledger.release(uid);
                 down.push(uid.clone());
+                self.gpus.release(uid);
             }
             let is_gone = task.is_discarded() && task.volumes_are_gone();
             if entry.object.is_none() && is_gone && !entry.writing {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tracing::{debug, info, warn};
 
 use super::{ADDRESS, Place, SOCKET};
+use crate::agent::limits;
 use crate::agent::pause::PauseImage;
 use crate::api::names;
 use crate::runtime::{
@@ -23,6 +24,9 @@ pub const NAME: &str = "ecs-operator-metadata";
 const SUBNET: &str = "169.254.170.0/30";
 /// Where the relay finds the agent's folder.
 const FOLDER: &str = "/run/ecs-operator";
+/// Where it finds the instance's cgroups, and systemd's unit files.
+const CGROUPS: &str = "/run/cgroups";
+const UNITS: &str = "/run/units";
 /// MiB. It takes three.
 const MEMORY: u32 = 32;
 const PIDS: u32 = 16;
@@ -40,13 +44,19 @@ pub struct Relay {
 
 /// Keeps address and relay there for ever. What goes wrong is said once.
 pub async fn keep(engine: Arc<dyn Engine>, Relay { image, instance }: Relay, place: &Place) {
-    let relay = relay(&image, &instance, place);
+    let mut made_from = None;
     let mut trouble: Option<String> = None;
     loop {
-        let news = match provide(engine.as_ref(), &relay, &image).await {
-            Ok(()) => None,
-            Err(error) => Some(error.to_string()),
+        let kept = async {
+            let relay = if let Some(relay) = &made_from {
+                relay
+            } else {
+                let systemd = engine.info().await?.systemd_cgroups;
+                made_from.insert(relay(&image, &instance, place, systemd))
+            };
+            provide(engine.as_ref(), relay, &image).await
         };
+        let news = kept.await.err().map(|error| error.to_string());
         match &news {
             None if trouble.is_some() => info!("tasks can ask for their metadata again"),
             Some(error) if news != trouble => {
@@ -69,24 +79,39 @@ fn labels(instance: &str, image: &str) -> Labels {
         .into()
 }
 
-/// The relay as it should be.
-fn relay(image: &PauseImage, instance: &str, place: &Place) -> ContainerSpec {
-    let words = ["relay", "--address", ADDRESS, "--socket"].map(str::to_owned);
-    let socket = format!("{FOLDER}/{SOCKET}");
+/// The relay as it should be, on an engine whose cgroups are or are not systemd's.
+fn relay(image: &PauseImage, instance: &str, place: &Place, systemd: bool) -> ContainerSpec {
+    let mut words = vec![
+        "relay".to_owned(),
+        format!("--address={ADDRESS}"),
+        format!("--socket={FOLDER}/{SOCKET}"),
+        format!("--limits-socket={FOLDER}/{}", limits::SOCKET),
+        format!("--cgroups={CGROUPS}"),
+    ];
+    let mount = |source: &str, path: &str| Mount {
+        source: source.to_owned(),
+        path: path.to_owned(),
+        read_only: false,
+    };
+    let mut mounts = vec![
+        mount(&place.on_the_instance, FOLDER),
+        mount("/sys/fs/cgroup", CGROUPS),
+    ];
+    if systemd {
+        words.push(format!("--units={UNITS}"));
+        mounts.push(mount("/run/systemd/system", UNITS));
+    }
     ContainerSpec {
         name: NAME.to_owned(),
         image: image.name(),
         labels: labels(instance, &image.name()),
         entry_point: Some(vec![PauseImage::program()]),
-        command: Some(words.into_iter().chain([socket]).collect()),
+        command: Some(words),
         memory: Some(MEMORY),
         pids: crate::runtime::Pids(PIDS),
         network: Network::Host,
-        mounts: vec![Mount {
-            source: place.on_the_instance.clone(),
-            path: FOLDER.to_owned(),
-            read_only: false,
-        }],
+        mounts,
+        host_cgroups: true,
         ..ContainerSpec::default()
     }
 }
@@ -122,14 +147,16 @@ async fn provide(
         gateway: ADDRESS.to_owned(),
         labels: relay.labels.clone(),
     };
-    engine.provide_network(&network).await?;
+    // Without its address the relay waits for it, and does the rest of its work.
+    let address = engine.provide_network(&network).await;
     if engine.image(&relay.image).await?.is_none() {
         image.load(engine).await?;
     }
     match engine.create(relay).await? {
-        Created::New { .. } => engine.start(NAME).await,
-        Created::AlreadyExists(_) => Ok(()),
+        Created::New { .. } => engine.start(NAME).await?,
+        Created::AlreadyExists(_) => {}
     }
+    address
 }
 
 /// Made by an agent of this very instance.

@@ -56,7 +56,8 @@ pub struct Place {
     pub on_the_instance: String,
 }
 
-/// Answers tasks until `shutdown`, as well as it can: nothing else waits for it. Without a place they cannot ask.
+/// Answers tasks until `shutdown`, as well as it can: nothing waits for it but tasks with bounds, which need its relay. Without a
+/// place they cannot ask.
 pub async fn run(
     place: Option<Place>,
     relay: Relay,

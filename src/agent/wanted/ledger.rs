@@ -56,6 +56,7 @@ const fn reason(shortage: Shortage) -> &'static str {
         Shortage::Cpu => "RESOURCE:CPU",
         Shortage::Memory => "RESOURCE:MEMORY",
         Shortage::Pids => "RESOURCE:PIDS",
+        Shortage::Gpus => "RESOURCE:GPU",
         Shortage::Ports => "RESOURCE:PORTS",
     }
 }

@@ -1,7 +1,9 @@
 //! What a task is to be, from its object and its definition: parsed and admitted once, relied on ever after.
 
 mod fields;
+mod firelens;
 mod given;
+mod gpus;
 mod images;
 mod ledger;
 mod namespaces;
@@ -15,6 +17,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 
 pub use fields::unknown_field;
+pub use gpus::Gpus;
 pub use ledger::Ledger;
 pub use rules::Rules;
 
@@ -23,7 +26,6 @@ use crate::api::names;
 use crate::api::parse;
 use crate::api::task::{EcsTask, EcsTaskSpec};
 use crate::api::task_definition::TaskDefinitionSpec;
-use crate::domain::definition::logs::LogConfiguration;
 use crate::domain::definition::settings::{Link, Settings};
 use crate::domain::definition::{
     Container, IpcMode, NetworkMode, PidMode, PortMapping, TaskDefinition,
@@ -86,7 +88,9 @@ impl Wanted {
         });
         match admitted {
             Ok(definition) => Self {
-                definition: definition.with_pause(&rules.pause_image),
+                definition: definition
+                    .with_router_volume()
+                    .with_pause(&rules.pause_image),
                 ..Self::without_definition(task, revision, family, rules)
             },
             Err(problems) => {
@@ -134,6 +138,7 @@ impl Wanted {
                 ipc_mode: IpcMode::Engine,
                 cpu: None,
                 memory: None,
+                disk: None,
                 architecture: None,
                 containers: Vec::new(),
                 volumes: Vec::new(),
@@ -255,7 +260,9 @@ impl Wanted {
             privileged: container.privileged,
             settings: container.settings.clone(),
             links: self.links(container),
-            log: log(container, rules),
+            disk: self.definition.disk.filter(|_| !container.is_pause()),
+            log: self.log(container, rules),
+            files: self.files(container, rules),
             mounts: self
                 .mounts(container)
                 .into_iter()
@@ -361,15 +368,6 @@ impl Wanted {
             })
             .collect()
     }
-}
-
-/// What the container says, or files that are bounded where the engine's own would not be.
-fn log(container: &Container, rules: &Rules) -> Option<LogConfiguration> {
-    let own = container.log.as_ref().map(LogConfiguration::with_defaults);
-    own.or_else(|| {
-        let files = LogConfiguration::bounded_files();
-        (rules.log_driver == files.driver.as_str()).then_some(files)
-    })
 }
 
 fn chosen(port: &crate::api::task::HostPort) -> Option<((String, u16, Protocol), u16)> {

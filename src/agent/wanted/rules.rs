@@ -18,6 +18,8 @@ pub struct Rules {
     pub dns_domain: String,
     /// The engine's log driver for containers that name none.
     pub log_driver: String,
+    /// Folder in which the engine keeps everything.
+    pub engine_root: String,
     /// Image of pause containers.
     pub pause_image: String,
     /// Tasks can ask for their metadata.

@@ -149,6 +149,7 @@ fn the_ledger_gives_no_room_twice_and_takes_it_back() {
         cpu: 1024,
         memory: 100,
         pids: 10_000,
+        gpus: 0,
     };
     let mut one = Wanted::read(
         &task(json!({"taskDefinition": "web:3"})),

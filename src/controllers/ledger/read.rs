@@ -107,6 +107,7 @@ fn offered(
             cpu: resources.cpu,
             memory: resources.memory,
             pids: resources.pids,
+            gpus: resources.gpus,
         },
         name,
         ..Instance::default()

@@ -29,6 +29,8 @@ pub enum LogDriver {
     Fluentd,
     /// Splunk.
     Splunk,
+    /// The log router of the task.
+    Firelens,
 }
 
 /// Options of every driver: what happens when it is slower than the container.
@@ -57,6 +59,7 @@ impl LogDriver {
             Self::Gelf => "gelf",
             Self::Fluentd => "fluentd",
             Self::Splunk => "splunk",
+            Self::Firelens => "awsfirelens",
         }
     }
 
@@ -71,12 +74,29 @@ impl LogDriver {
             Self::Gelf => "com.amazonaws.ecs.capability.logging-driver.gelf",
             Self::Fluentd => "com.amazonaws.ecs.capability.logging-driver.fluentd",
             Self::Splunk => "com.amazonaws.ecs.capability.logging-driver.splunk",
+            Self::Firelens => "com.amazonaws.ecs.capability.logging-driver.awsfirelens",
+        }
+    }
+
+    /// The engine's driver that does it.
+    #[must_use]
+    pub const fn of_engine(self) -> &'static str {
+        match self {
+            // The router is spoken to as Fluentd is.
+            Self::Firelens => Self::Fluentd.as_str(),
+            Self::JsonFile
+            | Self::Local
+            | Self::Journald
+            | Self::Syslog
+            | Self::Gelf
+            | Self::Fluentd
+            | Self::Splunk => self.as_str(),
         }
     }
 
     /// All of them.
     #[must_use]
-    pub const fn all() -> [Self; 7] {
+    pub const fn all() -> [Self; 8] {
         [
             Self::JsonFile,
             Self::Local,
@@ -85,13 +105,15 @@ impl LogDriver {
             Self::Gelf,
             Self::Fluentd,
             Self::Splunk,
+            Self::Firelens,
         ]
     }
 
     const fn own_options(self) -> &'static [&'static str] {
         match self {
             Self::JsonFile | Self::Local => &["compress", "max-file", "max-size"],
-            Self::Journald => &[],
+            // Those of a router are its outputs' own.
+            Self::Journald | Self::Firelens => &[],
             Self::Syslog => &[
                 "syslog-address",
                 "syslog-facility",
@@ -139,7 +161,7 @@ impl LogDriver {
     /// Options that it understands.
     pub fn options(self) -> impl Iterator<Item = &'static str> {
         let naming: &[&str] = match self {
-            Self::Local => &[],
+            Self::Local | Self::Firelens => &[],
             Self::JsonFile
             | Self::Journald
             | Self::Syslog
@@ -198,9 +220,12 @@ impl LogConfiguration {
 
     /// Options by which it reaches a file or a socket of the instance.
     pub fn reaching_the_instance(&self) -> impl Iterator<Item = &str> {
-        let reaches = |(name, value): &(&String, &String)| {
-            FILES.contains(&name.as_str())
-                || (name.ends_with("-address") && value.to_ascii_lowercase().starts_with("unix"))
+        let is_routed = self.driver == LogDriver::Firelens;
+        let reaches = move |(name, value): &(&String, &String)| {
+            !is_routed
+                && (FILES.contains(&name.as_str())
+                    || (name.ends_with("-address")
+                        && value.to_ascii_lowercase().starts_with("unix")))
         };
         let options = self.options.iter().filter(reaches);
         options.map(|(name, _)| name.as_str())

@@ -2,6 +2,8 @@
 //!
 //! [`TaskDefinition`] holds only what this release carries out; [`rules`] says what is wrong with one.
 
+pub mod firelens;
+pub mod limits;
 pub mod logs;
 pub mod namespaces;
 pub mod order;
@@ -19,6 +21,7 @@ pub use namespaces::{IpcMode, PidMode};
 pub use order::{Condition, Dependency};
 pub use restart::RestartPolicy;
 
+use firelens::Router;
 use logs::{LogConfiguration, LogDriver};
 use settings::{Link, Settings};
 use volumes::{DockerVolume, MountPoint, Volume, VolumeKind, VolumesFrom};
@@ -47,6 +50,8 @@ pub struct TaskDefinition {
     pub cpu: Option<u32>,
     /// MiB reserved for the whole task; overrides the sum over the containers.
     pub memory: Option<u32>,
+    /// GiB that each container may write beside its image (`ephemeralStorage`); as much as the instance has where it is not told.
+    pub disk: Option<u32>,
     /// What the images are built for; any where it is not told.
     pub architecture: Option<Architecture>,
     /// Whose processes its containers see.
@@ -125,6 +130,8 @@ pub struct Container {
     pub memory: Option<u32>,
     /// Soft limit in MiB, which is what placement counts.
     pub memory_reservation: Option<u32>,
+    /// GPUs that are its alone.
+    pub gpus: u32,
     /// Ports to publish.
     pub port_mappings: Vec<PortMapping>,
     /// Replaces the image's health check; without one the container has none.
@@ -147,6 +154,8 @@ pub struct Container {
     pub links: Vec<Link>,
     /// Where its output goes; the instance decides where it does not say.
     pub log: Option<LogConfiguration>,
+    /// It routes what others of its task write.
+    pub router: Option<Router>,
     /// Where it has volumes of the task.
     pub mount_points: Vec<MountPoint>,
     /// Containers whose volumes it has too.
@@ -216,6 +225,7 @@ impl TaskDefinition {
                 .memory
                 .unwrap_or_else(|| sum(Container::reserved_memory)),
             pids: count.saturating_mul(PIDS_PER_CONTAINER),
+            gpus: sum(|container| container.gpus),
             ports,
             dynamic_ports,
             following: following.map(|(index, _)| index).collect(),
@@ -260,10 +270,17 @@ impl TaskDefinition {
         if any(|container| container.settings.maximum_swap.is_some()) {
             required.insert(SWAP_LIMIT);
         }
+        if self.limits().is_some() {
+            required.insert(limits::TASK_LIMITS);
+        }
+        if self.disk.is_some() {
+            required.insert(limits::DISK_LIMIT);
+        }
         required.extend(self.architecture.map(Architecture::attribute));
         let logs = self.containers.iter().filter_map(|it| it.log.as_ref());
         let drivers = logs.map(|log| log.driver);
         required.extend(drivers.map(LogDriver::attribute));
+        required.extend(self.router().map(|(_, router)| router.kind.attribute()));
         if any(|container| container.dependencies().next().is_some()) {
             required.insert("ecs.capability.container-ordering");
         }

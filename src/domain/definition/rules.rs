@@ -4,6 +4,7 @@
 //! objects that were stored before a rule existed. Sources: ECS API Reference, `ContainerDefinition`; Docker's
 //! own minimum of memory.
 
+mod firelens;
 mod logs;
 mod ports;
 mod references;
@@ -95,6 +96,7 @@ pub fn problems(definition: &TaskDefinition) -> Vec<Problem> {
     found.extend(volumes::problems(definition));
     found.extend(ports::problems(definition));
     found.extend(order::problems(definition));
+    found.extend(firelens::problems(definition));
     if let Some(limit) = definition.cpu {
         let sum: u64 = containers
             .iter()

@@ -162,6 +162,12 @@ const LAUNCH_TYPES: &[(&str, &str)] = &[
 /// Why what AWS adds to its answers changes nothing here; used by two bodies.
 const DESCRIBED: &str = "AWS fills it in when it describes what it has";
 
+/// Why accelerators other than GPUs are refused; used by two bodies.
+const NO_OTHER_ACCELERATOR: &str = "instances register GPUs alone: AWS has closed the service of inference accelerators; Neuron devices can be named in linuxParameters.devices, in a cluster with securityProfile: privileged";
+
+/// Why a part of a GPU is refused; used by two bodies.
+const GPUS_ARE_WHOLE: &str = "a GPU is given to one container as a whole: leave it out";
+
 /// Why subnets and security groups change nothing here.
 const AWS_NETWORK: &str = "subnets and security groups exist only in AWS";
 

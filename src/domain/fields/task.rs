@@ -1,6 +1,9 @@
 //! The fields of `RunTask`.
 
-use super::{AWS_NETWORK, Entry, LAUNCH_TYPES, by_value, carried_out, refused, without_effect};
+use super::{
+    AWS_NETWORK, Entry, GPUS_ARE_WHOLE, LAUNCH_TYPES, NO_OTHER_ACCELERATOR, by_value, carried_out,
+    refused, without_effect,
+};
 
 pub(super) const TABLE: &[Entry] = &[
     carried_out("cluster"),
@@ -12,9 +15,16 @@ pub(super) const TABLE: &[Entry] = &[
     carried_out("overrides.containerOverrides[].cpu"),
     carried_out("overrides.containerOverrides[].memory"),
     carried_out("overrides.containerOverrides[].memoryReservation"),
+    by_value(
+        "overrides.containerOverrides[].resourceRequirements[].type",
+        &["GPU"],
+        &[],
+        NO_OTHER_ACCELERATOR,
+    ),
+    carried_out("overrides.containerOverrides[].resourceRequirements[].value"),
     refused(
-        "overrides.containerOverrides[].resourceRequirements",
-        "accelerators are not given to tasks: leave it out",
+        "overrides.containerOverrides[].resourceRequirements[].sharingStrategy",
+        GPUS_ARE_WHOLE,
     ),
     carried_out("overrides.cpu"),
     carried_out("overrides.memory"),
@@ -27,10 +37,7 @@ pub(super) const TABLE: &[Entry] = &[
         "only AWS uses it, to pull images, read secrets and write logs",
     ),
     carried_out("overrides.taskRoleArn"),
-    without_effect(
-        "overrides.ephemeralStorage",
-        "a task's disk is its instance's",
-    ),
+    carried_out("overrides.ephemeralStorage"),
     carried_out("group"),
     carried_out("startedBy"),
     by_value("launchType", &["EC2"], LAUNCH_TYPES, ""),

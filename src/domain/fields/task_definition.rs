@@ -1,6 +1,9 @@
 //! The fields of `RegisterTaskDefinition`.
 
-use super::{DESCRIBED, Entry, LAUNCH_TYPES, by_value, carried_out, refused, without_effect};
+use super::{
+    DESCRIBED, Entry, GPUS_ARE_WHOLE, LAUNCH_TYPES, NO_OTHER_ACCELERATOR, by_value, carried_out,
+    refused, without_effect,
+};
 
 const READ_BY_SERVICE_CONNECT: &str = "only Service Connect and VPC Lattice read it";
 const NO_CLOUDWATCH: &str = "the output goes to the instance's default log driver, and the options that begin with awslogs are not read: there is no log group and no stream in CloudWatch";
@@ -42,7 +45,7 @@ pub(super) const TABLE: &[Entry] = &[
         "inferenceAccelerators",
         "AWS has closed the service: leave it out",
     ),
-    without_effect("ephemeralStorage", "a task's disk is its instance's"),
+    carried_out("ephemeralStorage"),
     by_value(
         "runtimePlatform.cpuArchitecture",
         &["X86_64", "ARM64"],
@@ -144,22 +147,27 @@ pub(super) const TABLE: &[Entry] = &[
             "gelf",
             "fluentd",
             "splunk",
+            "awsfirelens",
         ],
         &[("awslogs", NO_CLOUDWATCH)],
-        "there is no log router: use the driver of what receives the logs, such as fluentd, or leave logConfiguration out and collect them on the instances",
+        "",
     ),
     carried_out("containerDefinitions[].logConfiguration.options"),
     carried_out("containerDefinitions[].logConfiguration.secretOptions"),
     carried_out("containerDefinitions[].healthCheck"),
     carried_out("containerDefinitions[].systemControls"),
-    refused(
-        "containerDefinitions[].resourceRequirements",
-        "instances register no accelerators: name the devices of the instance in linuxParameters.devices, in a cluster with securityProfile: privileged, or leave it out",
+    by_value(
+        "containerDefinitions[].resourceRequirements[].type",
+        &["GPU"],
+        &[],
+        NO_OTHER_ACCELERATOR,
     ),
+    carried_out("containerDefinitions[].resourceRequirements[].value"),
     refused(
-        "containerDefinitions[].firelensConfiguration",
-        "write the logs to standard output",
+        "containerDefinitions[].resourceRequirements[].sharingStrategy",
+        GPUS_ARE_WHOLE,
     ),
+    carried_out("containerDefinitions[].firelensConfiguration"),
     refused(
         "containerDefinitions[].credentialSpecs",
         "they exist for Windows and Active Directory only: leave it out",

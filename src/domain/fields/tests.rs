@@ -34,12 +34,12 @@ fn no_entry_lies_in_another() {
 
 #[test]
 fn a_refusal_names_the_container_and_the_alternative() {
-    let body = json!({"containerDefinitions": [{"name": "app", "image": "a", "firelensConfiguration": {"type": "fluentd"}}]});
+    let body = json!({"containerDefinitions": [{"name": "app", "image": "a", "credentialSpecs": ["domainless"]}]});
     let found = examine(Body::RegisterTaskDefinition, &body);
     assert_eq!(
         messages(&found.refused),
         [
-            "containerDefinitions[app].firelensConfiguration is not supported yet: write the logs to standard output"
+            "containerDefinitions[app].credentialSpecs is not supported yet: they exist for Windows and Active Directory only: leave it out"
         ]
     );
 }

@@ -34,6 +34,7 @@ fn offers() -> impl Strategy<Value = Offer> {
                         cpu: 1024,
                         memory: memory * 256,
                         pids: 4096,
+                        gpus: 0,
                     },
                     name,
                     ..Instance::default()

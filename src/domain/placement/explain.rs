@@ -21,6 +21,8 @@ pub enum Unsuitable {
     Memory,
     /// Too few process ids left.
     Pids,
+    /// Too few GPUs left, or none at all.
+    Gpus,
     /// A host port is taken.
     Ports,
     /// It lacks an attribute, such as the capability for a setting.
@@ -44,6 +46,7 @@ impl Unsuitable {
             Self::Cpu => "RESOURCE:CPU",
             Self::Memory => "RESOURCE:MEMORY",
             Self::Pids => "RESOURCE:PIDS",
+            Self::Gpus => "RESOURCE:GPU",
             Self::Ports => "RESOURCE:PORTS",
             Self::Attribute => "ATTRIBUTE",
             Self::MemberOf => "MemberOf",
@@ -61,6 +64,7 @@ impl Unsuitable {
             Self::Cpu => "has insufficient CPU units available",
             Self::Memory => "has insufficient memory available",
             Self::Pids => "has insufficient process ids available",
+            Self::Gpus => "has insufficient GPUs available",
             Self::Ports => "is already using a port required by your task",
             Self::Attribute => "is missing an attribute required by your task",
             Self::MemberOf => "encountered error \"MemberOf placement constraint unsatisfied.\"",
@@ -81,6 +85,7 @@ impl From<Shortage> for Unsuitable {
             Shortage::Cpu => Self::Cpu,
             Shortage::Memory => Self::Memory,
             Shortage::Pids => Self::Pids,
+            Shortage::Gpus => Self::Gpus,
             Shortage::Ports => Self::Ports,
         }
     }

@@ -17,6 +17,7 @@ const CAPACITY: Capacity = Capacity {
     cpu: 2048,
     memory: 1024,
     pids: 16384,
+    gpus: 0,
 };
 
 fn instance(name: &str) -> Instance {
@@ -263,6 +264,7 @@ fn demands() -> impl Generator<Value = Vec<Demand>> {
             cpu,
             memory,
             pids: 1024,
+            gpus: 0,
             ports: port
                 .into_iter()
                 .map(|port| HostPort {

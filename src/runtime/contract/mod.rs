@@ -69,19 +69,16 @@ async fn checks(engine: &dyn Engine, spec: &ContainerSpec, labels: &Labels) -> R
     absent(engine, name).await?;
     images(engine, &spec.image).await?;
 
-    let unknown = ContainerSpec {
-        image: "ecs-operator.invalid/none:none".to_owned(),
-        ..spec.clone()
-    };
-    let refused = engine.create(&unknown).await;
-    ensure(matches!(refused, Err(Error::NotFound { .. })), || {
-        format!("create without image: {refused:?}")
-    })?;
+    nowhere(engine, spec).await?;
 
     let events = engine.events(labels);
     let Created::New { id } = engine.create(spec).await.map_err(call("create"))? else {
         return Err(Broken::Promise("create: the name was taken".to_owned()));
     };
+    for content in ["one", "another"] {
+        let written = engine.write_file(name, "/made/for/it.conf", content);
+        written.await.map_err(call("write_file"))?;
+    }
     let again = engine.create(spec).await.map_err(call("create again"))?;
     let same = matches!(&again, Created::AlreadyExists(view) if view.id == id && view.labels.contains_key("ecs-operator.io/contract"));
     ensure(same, || {
@@ -144,6 +141,22 @@ async fn checks(engine: &dyn Engine, spec: &ContainerSpec, labels: &Labels) -> R
     drop(events);
     volumes::suite(engine, spec, labels).await?;
     hints(engine, spec, labels).await
+}
+
+/// Nothing is made of an image, or written into a container, that is not there.
+async fn nowhere(engine: &dyn Engine, spec: &ContainerSpec) -> Result<(), Broken> {
+    let unknown = ContainerSpec {
+        image: "ecs-operator.invalid/none:none".to_owned(),
+        ..spec.clone()
+    };
+    let refused = engine.create(&unknown).await;
+    ensure(matches!(refused, Err(Error::NotFound { .. })), || {
+        format!("create without image: {refused:?}")
+    })?;
+    let refused = engine.write_file(&spec.name, "/a/b", "c").await;
+    ensure(matches!(refused, Err(Error::NotFound { .. })), || {
+        format!("a file in no container: {refused:?}")
+    })
 }
 
 /// The image is listed, containers name it by the same id, and what is not there can be removed.

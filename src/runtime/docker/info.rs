@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::wire::text;
-use crate::runtime::EngineInfo;
+use crate::runtime::{DiskLimits, EngineInfo};
 
 /// Answers of version and info.
 pub(super) fn engine_info(version: &Value, info: &Value) -> EngineInfo {
@@ -11,6 +11,7 @@ pub(super) fn engine_info(version: &Value, info: &Value) -> EngineInfo {
         id: text(info, "ID"),
         boot_id: None,
         version: text(version, "Version"),
+        root: text(info, "DockerRootDir"),
         api_version: text(version, "ApiVersion"),
         cpus: info
             .get("NCPU")
@@ -26,10 +27,53 @@ pub(super) fn engine_info(version: &Value, info: &Value) -> EngineInfo {
             .get("CgroupVersion")
             .and_then(Value::as_str)
             .map(str::to_owned),
+        systemd_cgroups: text(info, "CgroupDriver") == "systemd",
+        disk_limits: disk_limits(info),
         swap_limit: info.get("SwapLimit").and_then(Value::as_bool) == Some(true),
         security_options: security_options(info),
+        gpus: gpus(info),
         log_drivers: log_drivers(info),
         log_driver: text(info, "LoggingDriver"),
+    }
+}
+
+/// GPUs that the engine's configuration names (`node-generic-resources`), or that it found by itself as devices of the
+/// Container Device Interface (Docker 28.3 and newer).
+fn gpus(info: &Value) -> Vec<String> {
+    let list = |field: &str| {
+        let list = info.get(field).and_then(Value::as_array);
+        list.into_iter().flatten()
+    };
+    let named = list("GenericResources").filter_map(|resource| {
+        let resource = resource.get("NamedResourceSpec")?;
+        let is_gpu = text(resource, "Kind").to_lowercase().contains("gpu");
+        is_gpu.then(|| text(resource, "Value"))
+    });
+    let mut named: Vec<String> = named.collect();
+    if named.is_empty() {
+        let found = list("DiscoveredDevices").map(|device| text(device, "ID"));
+        let is_one = |id: &String| {
+            id.split_once('=')
+                .is_some_and(|(kind, name)| kind.ends_with("/gpu") && name.parse::<u32>().is_ok())
+        };
+        named = found.filter(is_one).collect();
+    }
+    named.sort();
+    named.dedup();
+    named
+}
+
+/// What Docker's storage drivers make of the option `size`.
+fn disk_limits(info: &Value) -> DiskLimits {
+    let status = info.get("DriverStatus").and_then(Value::as_array);
+    let is_xfs = status.into_iter().flatten().any(|pair| {
+        let word = |index: usize| pair.get(index).and_then(Value::as_str);
+        (word(0), word(1)) == (Some("Backing Filesystem"), Some("xfs"))
+    });
+    match text(info, "Driver").as_str() {
+        "btrfs" | "zfs" => DiskLimits::Always,
+        "overlay2" if is_xfs => DiskLimits::WithProjectQuotas,
+        _ => DiskLimits::Never,
     }
 }
 
@@ -68,6 +112,44 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_disk_is_bounded_by_drivers_that_count_and_by_quotas_of_xfs() {
+        let of = |driver: &str, file_system: &str| {
+            let status = json!([
+                ["Backing Filesystem", file_system],
+                ["Supports d_type", "true"]
+            ]);
+            disk_limits(&json!({"Driver": driver, "DriverStatus": status}))
+        };
+        assert_eq!(of("zfs", "zfs"), DiskLimits::Always);
+        assert_eq!(of("overlay2", "xfs"), DiskLimits::WithProjectQuotas);
+        assert_eq!(of("overlay2", "extfs"), DiskLimits::Never);
+        assert_eq!(disk_limits(&json!({})), DiskLimits::Never);
+    }
+
+    #[test]
+    fn gpus_are_those_that_the_configuration_names_or_else_those_that_the_engine_found() {
+        let found = json!([
+            {"Source": "cdi", "ID": "nvidia.com/gpu=1"}, {"Source": "cdi", "ID": "nvidia.com/gpu=0"},
+            {"Source": "cdi", "ID": "nvidia.com/gpu=all"}, {"Source": "cdi", "ID": "vendor.com/net=0"},
+        ]);
+        let named = json!([
+            {"NamedResourceSpec": {"Kind": "NVIDIA-GPU", "Value": "GPU-b"}},
+            {"NamedResourceSpec": {"Kind": "NVIDIA-GPU", "Value": "GPU-a"}},
+            {"DiscreteResourceSpec": {"Kind": "SSD", "Value": 3}},
+        ]);
+        let all = |info: Value| gpus(&info);
+        assert_eq!(all(json!({})), [""; 0]);
+        assert_eq!(
+            all(json!({"DiscoveredDevices": found})),
+            ["nvidia.com/gpu=0", "nvidia.com/gpu=1"]
+        );
+        assert_eq!(
+            all(json!({"DiscoveredDevices": found, "GenericResources": named})),
+            ["GPU-a", "GPU-b"]
+        );
+    }
 
     #[test]
     fn an_engine_that_left_our_version_behind_is_spoken_to_in_its_oldest() {

@@ -4,6 +4,7 @@
 //! of call, answers that survive words of newer engines, and a pinned API version. Each call is a connection of its
 //! own (Docker's socket answers a ping in 0.7 ms), so a restarted engine needs no reconnecting.
 
+mod files;
 mod frames;
 mod hijack;
 mod http;
@@ -177,6 +178,10 @@ impl Engine for Docker {
             self.done(Request::post(path, None), START).await
         }
         .boxed()
+    }
+
+    fn write_file<'a>(&'a self, name: &'a str, path: &'a str, content: &'a str) -> Answer<'a, ()> {
+        self.put_file(name, path, content).boxed()
     }
 
     fn stop<'a>(&'a self, name: &'a str, grace: Duration) -> Answer<'a, ()> {

@@ -54,6 +54,18 @@ fn of_host(spec: &ContainerSpec) -> Vec<(&'static str, Value)> {
         let log = json!({"Type": log.driver.as_str(), "Config": options});
         fields.push(("LogConfig", log));
     }
+    if !spec.gpus.is_empty() {
+        fields.push(("DeviceRequests", gpus(&spec.gpus)));
+    }
+    if let Some(size) = spec.disk {
+        fields.push(("StorageOpt", json!({"size": format!("{size}G")})));
+    }
+    if let Some(parent) = &spec.cgroup_parent {
+        fields.push(("CgroupParent", json!(parent)));
+    }
+    if spec.host_cgroups {
+        fields.push(("CgroupnsMode", json!("host")));
+    }
     if settings.init {
         fields.push(("Init", json!(true)));
     }
@@ -68,6 +80,19 @@ fn of_host(spec: &ContainerSpec) -> Vec<(&'static str, Value)> {
         fields.extend(swappiness.map(|value| ("MemorySwappiness", value)));
     }
     fields
+}
+
+/// Devices of the Container Device Interface are named `vendor/class=name`; all others are for the runtime that knows GPUs.
+fn gpus(ids: &[String]) -> Value {
+    let (named, others): (Vec<_>, Vec<_>) = ids.iter().partition(|id| id.contains('='));
+    let mut requests = Vec::new();
+    if !named.is_empty() {
+        requests.push(json!({"Driver": "cdi", "DeviceIDs": named}));
+    }
+    if !others.is_empty() {
+        requests.push(json!({"Capabilities": [["gpu"]], "DeviceIDs": others}));
+    }
+    json!(requests)
 }
 
 fn devices(settings: &Settings) -> Value {

@@ -32,6 +32,8 @@ pub enum Call {
     Create,
     /// `start`
     Start,
+    /// `write_file`
+    WriteFile,
     /// `stop`
     Stop,
     /// `remove`
@@ -139,6 +141,11 @@ impl Fake {
     /// The next call of this kind meets this fault. Several orders are served in turn.
     pub fn order(&self, call: Call, fault: Fault) {
         self.lock().faults.push((call, fault));
+    }
+
+    /// The GPUs that it has from now on.
+    pub fn set_gpus(&self, ids: &[&str]) {
+        self.lock().info.gpus = ids.iter().map(|id| (*id).to_owned()).collect();
     }
 
     /// Whether anybody answers at the socket.
@@ -262,6 +269,13 @@ impl Engine for Fake {
             self.with(ModelEngine::tick);
             Ok(())
         }
+        .boxed()
+    }
+
+    fn write_file<'a>(&'a self, name: &'a str, path: &'a str, content: &'a str) -> Answer<'a, ()> {
+        self.call(Call::WriteFile, |model, _| {
+            model.write_file(name, path, content)
+        })
         .boxed()
     }
 

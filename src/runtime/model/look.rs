@@ -32,6 +32,18 @@ impl ModelEngine {
         containers.map(|container| container.spec.clone()).collect()
     }
 
+    /// What was written into a container at this path.
+    #[must_use]
+    pub fn file(&self, name: &str, path: &str) -> Option<&str> {
+        Some(self.containers.get(name)?.files.get(path)?)
+    }
+
+    /// What a container was created from.
+    #[must_use]
+    pub fn spec(&self, name: &str) -> Option<&ContainerSpec> {
+        Some(&self.containers.get(name)?.spec)
+    }
+
     /// Containers that run, by name.
     #[must_use]
     pub fn live(&self) -> BTreeSet<String> {

@@ -65,6 +65,7 @@ impl World {
             cpu: 4096,
             memory: if small { 240 } else { 640 },
             pids: 1_000_000,
+            gpus: 0,
         };
         let mut world = Self::empty(capacity, mutation, recorded);
         let policies = [

@@ -1,6 +1,7 @@
 //! What is wrong with the log configuration of a container.
 
 use crate::domain::definition::Container;
+use crate::domain::definition::logs::LogDriver;
 
 /// What is wrong, by field.
 pub(super) fn problems(container: &Container) -> Vec<(&'static str, String)> {
@@ -9,7 +10,9 @@ pub(super) fn problems(container: &Container) -> Vec<(&'static str, String)> {
         return Vec::new();
     };
     let mut found = Vec::new();
-    let known = |name: &&String| log.driver.options().any(|option| option == name.as_str());
+    let is_routed = log.driver == LogDriver::Firelens;
+    let known =
+        |name: &&String| is_routed || log.driver.options().any(|option| option == name.as_str());
     for name in log.options.keys().filter(|name| !known(name)) {
         let options: Vec<&str> = log.driver.options().collect();
         found.push((
@@ -39,7 +42,7 @@ pub(super) fn problems(container: &Container) -> Vec<(&'static str, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::definition::logs::{LogConfiguration, LogDriver};
+    use crate::domain::definition::logs::LogConfiguration;
     use crate::domain::definition::tests_support::container;
 
     #[test]

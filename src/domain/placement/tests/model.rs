@@ -51,6 +51,7 @@ fn offers() -> impl Generator<Value = Instance> {
                     cpu: cpu * 512,
                     memory: memory * 256,
                     pids: 12_288,
+                    gpus: 0,
                 },
                 ..instance(&format!("i{n}"))
             }

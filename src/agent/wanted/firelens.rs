@@ -1,0 +1,147 @@
+//! Where the output of each container goes, and what a task's log router needs for that.
+
+use std::collections::BTreeMap;
+
+use super::{Rules, Wanted};
+use crate::domain::definition::firelens::{Facts, ROUTER_PORT, ROUTER_SOCKET, ROUTER_VOLUME};
+use crate::domain::definition::logs::{LogConfiguration, LogDriver};
+use crate::domain::definition::{Container, NetworkMode};
+use crate::domain::ids;
+
+impl Wanted {
+    /// What the container says, or files that are bounded where the engine's own would not be.
+    pub(super) fn log(&self, container: &Container, rules: &Rules) -> Option<LogConfiguration> {
+        let Some(own) = &container.log else {
+            let files = LogConfiguration::bounded_files();
+            return (rules.log_driver == files.driver.as_str()).then_some(files);
+        };
+        Some(match own.driver {
+            LogDriver::Firelens => self.to_router(container, own, rules).with_defaults(),
+            LogDriver::JsonFile
+            | LogDriver::Local
+            | LogDriver::Journald
+            | LogDriver::Syslog
+            | LogDriver::Gelf
+            | LogDriver::Fluentd
+            | LogDriver::Splunk => own.with_defaults(),
+        })
+    }
+
+    /// The engine speaks to the router as to Fluentd, at a socket in the volume that they share, and goes on while it is away.
+    fn to_router(
+        &self,
+        container: &Container,
+        own: &LogConfiguration,
+        rules: &Rules,
+    ) -> LogConfiguration {
+        let volume = self.volume(ROUTER_VOLUME, rules);
+        let volume = volume.map(|(spec, _)| spec.name).unwrap_or_default();
+        let root = &rules.engine_root;
+        let given = |option: &str| own.options.get(option).cloned();
+        let options = [
+            (
+                "fluentd-address",
+                Some(format!(
+                    "unix://{root}/volumes/{volume}/_data/{ROUTER_SOCKET}"
+                )),
+            ),
+            ("fluentd-async", Some("true".to_owned())),
+            ("fluentd-sub-second-precision", Some("true".to_owned())),
+            (
+                "tag",
+                Some(format!(
+                    "{}-firelens-{}",
+                    container.name,
+                    ids::task_id(&self.uid)
+                )),
+            ),
+            ("fluentd-buffer-limit", given("log-driver-buffer-limit")),
+            ("mode", given("mode")),
+            ("max-buffer-size", given("max-buffer-size")),
+        ];
+        let options = options.into_iter();
+        LogConfiguration {
+            driver: LogDriver::Fluentd,
+            options: options
+                .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+                .collect(),
+        }
+    }
+
+    /// The router's configuration, for the container that it is.
+    pub(super) fn files(&self, container: &Container, rules: &Rules) -> BTreeMap<String, String> {
+        let Some(router) = &container.router else {
+            return BTreeMap::new();
+        };
+        let facts = Facts {
+            cluster: self.cluster.clone(),
+            task_arn: self.arn(),
+            definition: format!("{}:{}", self.definition.family, self.revision),
+            instance: rules.instance.clone(),
+        };
+        let path = router.kind.configuration_file().to_owned();
+        BTreeMap::from([(path, router.configuration(&self.definition, &facts))])
+    }
+
+    /// Where containers share a network they are told where the router listens there.
+    pub(super) fn router_variables(&self, container: &Container) -> BTreeMap<String, String> {
+        let shares = self.definition.network_mode == NetworkMode::Awsvpc
+            && self.definition.router().is_some();
+        if !shares || container.router.is_some() || container.is_pause() {
+            return BTreeMap::new();
+        }
+        BTreeMap::from([
+            ("FLUENT_HOST".to_owned(), "127.0.0.1".to_owned()),
+            ("FLUENT_PORT".to_owned(), ROUTER_PORT.to_string()),
+        ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::task::{EcsTask, EcsTaskSpec};
+    use crate::api::task_definition::TaskDefinitionSpec;
+
+    #[test]
+    fn the_engine_finds_the_router_in_the_volume_that_the_router_listens_in() {
+        let spec: TaskDefinitionSpec = serde_json::from_value(serde_json::json!({
+            "networkMode": "awsvpc",
+            "containerDefinitions": [
+                {"name": "app", "image": "a", "memory": 64, "logConfiguration": {
+                    "logDriver": "awsfirelens", "options": {"Name": "stdout", "log-driver-buffer-limit": "2097152"}}},
+                {"name": "router", "image": "b", "memory": 64, "firelensConfiguration": {"type": "fluentbit"}},
+            ],
+        }))
+        .unwrap();
+        let mut task = EcsTask::new("one", EcsTaskSpec::default());
+        task.metadata.uid = Some("0f3a9c2e-77d1".to_owned());
+        let rules = Rules {
+            engine_root: "/var/lib/docker".to_owned(),
+            pause_image: "pause:1".to_owned(),
+            ..Rules::default()
+        };
+        let wanted = Wanted::read(&task, 3, "web", &spec, &rules);
+        assert_eq!(wanted.refusal, None);
+        let of = |name: &str| wanted.spec(wanted.container(name).unwrap(), &rules);
+        let (app, router) = (of("app"), of("router"));
+        let log = app.log.unwrap();
+        assert_eq!(log.driver, LogDriver::Fluentd);
+        let mount = &router.mounts[0];
+        assert_eq!(mount.path, "/var/run");
+        assert_eq!(
+            log.options["fluentd-address"],
+            format!(
+                "unix:///var/lib/docker/volumes/{}/_data/fluent.sock",
+                mount.source
+            )
+        );
+        assert_eq!(log.options["fluentd-buffer-limit"], "2097152");
+        assert_eq!(log.options["tag"], "app-firelens-0f3a9c2e77d1");
+        assert_eq!(log.options["mode"], "non-blocking");
+        assert_eq!(app.environment["FLUENT_PORT"], "24224");
+        let file = &router.files["/fluent-bit/etc/fluent-bit.conf"];
+        assert!(file.contains("Record ecs_task_definition web:3"), "{file}");
+        assert!(app.files.is_empty() && router.environment.is_empty());
+    }
+}

@@ -1,0 +1,169 @@
+//! What engines are known to do wrong (docs/design/failures.md), done to the real agent; and what it costs to look after tasks
+//! to which nothing happens.
+
+use std::time::Duration;
+
+use ecs_operator::runtime::Error;
+use ecs_operator::runtime::fake::{Call, Fault};
+use ecs_operator::testing::api::Verb;
+use tokio::time::{Instant, sleep};
+
+use crate::scene::Scene;
+
+fn refusal(message: &str) -> Fault {
+    Fault::Refusal(Error::Refused {
+        status: 500,
+        message: message.to_owned(),
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn containers_that_outlive_an_absence_of_their_engine_are_taken_up_again() {
+    let scene = Scene::start().await;
+    let _agent = scene.agent("agent-a");
+    scene.run_task("one").await;
+    scene.until("one", "RUNNING").await;
+    let before = scene.status("one");
+    scene.engine.set_reachable(false);
+    sleep(Duration::from_mins(10)).await;
+    assert_eq!(scene.status("one"), before, "nothing is known");
+    scene.engine.set_reachable(true);
+    sleep(Duration::from_mins(1)).await;
+    assert_eq!((scene.starts(), scene.live()), (1, 1));
+    scene.stop_task("one").await;
+    scene.until("one", "STOPPED").await;
+    assert_eq!(scene.live(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_of_which_no_event_tells_is_seen_in_the_next_list() {
+    let scene = Scene::start().await;
+    let _agent = scene.agent("agent-a");
+    scene.run_task("one").await;
+    scene.until("one", "RUNNING").await;
+    scene.engine.set_deaf(true);
+    scene.end_containers(3);
+    let begun = Instant::now();
+    scene.until("one", "STOPPED").await;
+    assert!(begun.elapsed() <= Duration::from_secs(16));
+    assert_eq!(scene.status("one")["containers"][0]["exitCode"], 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_port_that_is_taken_ends_the_task_with_the_engines_words() {
+    let scene = Scene::start().await;
+    let _agent = scene.agent("agent-a");
+    let taken = "driver failed programming external connectivity: Bind for 0.0.0.0:61000 failed: port is already allocated";
+    scene.engine.order(Call::Start, refusal(taken));
+    scene.run_task("one").await;
+    scene.until("one", "STOPPED").await;
+    let status = scene.status("one");
+    assert_eq!(status["stopCode"], "TaskFailedToStart");
+    let reason = status["containers"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("port is already allocated"), "{reason}");
+    assert_eq!(scene.live(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_that_cannot_be_removed_is_removed_later_and_holds_up_nothing() {
+    let scene = Scene::start().await;
+    let _agent = scene.agent("agent-a");
+    scene.run_task("one").await;
+    scene.until("one", "RUNNING").await;
+    for _ in 0..3 {
+        let busy = "driver \"overlay2\" failed to remove root filesystem: device or resource busy";
+        scene.engine.order(Call::Remove, refusal(busy));
+    }
+    scene.delete_task("one").await;
+    scene.run_task("two").await;
+    scene.until("two", "RUNNING").await;
+    sleep(Duration::from_mins(2)).await;
+    assert_eq!(
+        scene.containers(),
+        1,
+        "only that of the second task is left"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_that_somebody_removed_after_its_pull_is_pulled_once_more() {
+    let scene = Scene::start().await;
+    let _agent = scene.agent("agent-a");
+    let gone = Error::NotFound {
+        message: "No such image: workload:dev".to_owned(),
+    };
+    scene.engine.order(Call::Create, Fault::Refusal(gone));
+    scene.run_task("one").await;
+    scene.until("one", "RUNNING").await;
+    let pulls = scene.engine.calls();
+    let pulls = pulls.iter().filter(|call| **call == Call::Pull).count();
+    assert_eq!((pulls, scene.starts()), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_that_hangs_holds_up_no_other_task() {
+    let scene = Scene::start().await;
+    let _agent = scene.agent("agent-a");
+    scene.run_task("one").await;
+    scene.until("one", "RUNNING").await;
+    scene.engine.order(Call::Stop, Fault::Hang);
+    scene.stop_task("one").await;
+    sleep(Duration::from_secs(5)).await;
+    let begun = Instant::now();
+    scene.run_task("two").await;
+    scene.until("two", "RUNNING").await;
+    scene.stop_task("two").await;
+    scene.until("two", "STOPPED").await;
+    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert_ne!(scene.status("one")["lastStatus"], "STOPPED");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_whole_life_of_a_task_costs_its_agent_at_most_four_writes() {
+    let scene = Scene::start().await;
+    let _agent = scene.agent("agent-a");
+    sleep(Duration::from_mins(1)).await;
+    scene.api.forget();
+    scene.run_task("one").await;
+    scene.until("one", "RUNNING").await;
+    scene.stop_task("one").await;
+    scene.until("one", "STOPPED").await;
+    sleep(Duration::from_hours(1)).await;
+    let writes = scene.api.writes();
+    let of_agent = writes.iter().filter(|it| it.actor == "agent-a");
+    let of_agent = of_agent.filter(|it| it.resource != "leases");
+    let of_agent: Vec<_> = of_agent.collect();
+    // The others of the eight are its creation and its stop, and what a controller adds.
+    assert!(of_agent.len() <= 4, "{of_agent:#?}");
+    assert!(of_agent.iter().all(|it| it.verb == Verb::Patch));
+}
+
+/// Calls to the engine in ten minutes in which nothing happens.
+async fn calls_while_idle(scene: &Scene) -> usize {
+    sleep(Duration::from_mins(2)).await;
+    let before = scene.engine.calls().len();
+    sleep(Duration::from_mins(10)).await;
+    scene.engine.calls().len() - before
+}
+
+#[tokio::test(start_paused = true)]
+async fn looking_after_thirty_idle_tasks_asks_the_engine_no_more_than_looking_after_one() {
+    let scene = Scene::start().await;
+    let _agent = scene.agent("agent-a");
+    scene.run_task("first").await;
+    scene.until("first", "RUNNING").await;
+    let with_one = calls_while_idle(&scene).await;
+    for number in 1..30 {
+        scene.run_task(&format!("task-{number}")).await;
+    }
+    for number in 1..30 {
+        scene.until(&format!("task-{number}"), "RUNNING").await;
+    }
+    assert_eq!(scene.live(), 30);
+    let with_thirty = calls_while_idle(&scene).await;
+    assert!(with_one > 0);
+    assert!(
+        with_thirty.abs_diff(with_one) <= 1,
+        "{with_one} and {with_thirty}"
+    );
+}
