@@ -35,7 +35,14 @@ fn secrets(container: &Container) -> Vec<(&'static str, String)> {
 fn log_secrets(container: &Container) -> Vec<(&'static str, String)> {
     const FIELD: &str = "logConfiguration.secretOptions";
     let Some(log) = &container.log else {
-        return Vec::new();
+        let nobody = |secret: &SecretReference| {
+            let message = format!(
+                "{} is read by no log driver here: leave it out",
+                secret.name
+            );
+            (FIELD, message)
+        };
+        return container.log_secrets.iter().map(nobody).collect();
     };
     let mut names: BTreeSet<&str> = log.options.keys().map(String::as_str).collect();
     let mut found = Vec::new();
@@ -112,6 +119,8 @@ mod tests {
         app.log_secrets = vec![reference("splunk-token")];
         assert_eq!(problems(&app), []);
         app.log_secrets = vec![reference("splunk-url"), reference("token")];
+        assert_eq!(problems(&app).len(), 2);
+        app.log = None;
         assert_eq!(problems(&app).len(), 2);
     }
 
