@@ -1,5 +1,6 @@
 //! An engine for tests: a [`ModelEngine`] behind the [`Engine`] trait, with faults on order.
 
+mod faults;
 mod streams;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,52 +17,11 @@ use super::{
     Error, Hint, Image, Labels, LocalImage, NetworkSpec, PullProgress, VolumeSpec, VolumeView,
 };
 use crate::domain::registry::Credentials;
+pub use faults::{Call, Fault};
 use streams::Flows;
 
 /// Hints that wait for a slow listener; more are lost, as Docker loses them.
 const HINTS: usize = 256;
-
-/// Kinds of calls, to order a fault for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Call {
-    /// `list`
-    List,
-    /// `inspect`
-    Inspect,
-    /// `create`
-    Create,
-    /// `start`
-    Start,
-    /// `write_file`
-    WriteFile,
-    /// `stop`
-    Stop,
-    /// `remove`
-    Remove,
-    /// `pull`
-    Pull,
-    /// `create_volume`
-    CreateVolume,
-    /// `remove_volume`
-    RemoveVolume,
-    /// `provide_network`
-    ProvideNetwork,
-    /// `remove_image`
-    RemoveImage,
-}
-
-/// What goes wrong with a call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
-    /// It takes effect, and the answer is lost.
-    LostAnswer,
-    /// It never arrives.
-    LostRequest,
-    /// It never answers and has no effect.
-    Hang,
-    /// The engine refuses it.
-    Refusal(Error),
-}
 
 /// Tells the time to the model.
 type Now = Arc<dyn Fn() -> jiff::Timestamp + Send + Sync>;
