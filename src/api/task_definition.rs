@@ -76,13 +76,13 @@ pub struct TaskDefinitionSpec {
     /// Launch types that the definition must be valid for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requires_compatibilities: Option<List<Compatibility, 4>>,
-    /// CPU of the whole task: units (1024 are one vCPU) or vCPUs, such as `1 vCPU`. Default: the sum of the containers'.
+    /// CPU of the whole task: units (1024 are one vCPU) or vCPUs, such as `1 vCPU` or `.5 vCPU`. Default: the sum of the containers'.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^[0-9]+(\.[0-9]+)? ?([vV][cC][pP][uU])?$"))]
+    #[schemars(regex(pattern = r"^[0-9]*\.?[0-9]+ ?([vV][cC][pP][uU])?$"))]
     pub cpu: Option<Str<32>>,
     /// Memory of the whole task: MiB, or GB such as `1 GB`. Default: the sum of the containers'.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^[0-9]+(\.[0-9]+)? ?([gG][bB])?$"))]
+    #[schemars(regex(pattern = r"^[0-9]*\.?[0-9]+ ?([gG][bB])?$"))]
     pub memory: Option<Str<32>>,
     /// Tags, at most 50.
     #[serde(default, skip_serializing_if = "Option::is_none")]

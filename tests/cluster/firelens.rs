@@ -1,6 +1,5 @@
 //! A task whose log router gets what the others write, from the moment at which they start until they have ended.
 
-use ecs_operator::api::task::EcsTask;
 use serde_json::json;
 
 use crate::harness::engine::{CONTAINER, TASK_UID, WORKLOAD};
@@ -22,10 +21,12 @@ async fn a_log_router_gets_its_configuration_and_what_the_others_write() {
                 "firelensConfiguration": {"type": "fluentbit", "options": {"enable-ecs-log-metadata": "true"}},
             }));
         scene.apply(&shop).await;
-        let one = &scene.settled("shop", 1).await[0];
-        let task = scene.api::<EcsTask>().get(&one.task).await.unwrap();
+        scene
+            .condition("shop", "Ready", ("True", "SteadyState"))
+            .await;
+        let task = scene.tasks("shop").await.unwrap().remove(0);
         let uid = task.metadata.uid.clone().unwrap();
-        let engine = scene.engine(&one.node);
+        let engine = scene.engine(task.spec.container_instance.as_ref().unwrap());
         let all = engine.list(&format!("{TASK_UID}={uid}")).await.unwrap();
         let router = all.iter().find(|it| it.label(CONTAINER) == "router").unwrap();
         let tag = format!("app-firelens-{}", uid.replace('-', ""));

@@ -4,6 +4,7 @@
 //! They are made from the schemas themselves and from the table of fields, so that a new field is in them from its first day.
 
 use ecs_operator::api::crds;
+use ecs_operator::api::parse;
 use ecs_operator::api::service::EcsService;
 use ecs_operator::api::task_definition::TaskDefinition;
 use ecs_operator::domain::fields::{Body, Entry, Outcome};
@@ -14,8 +15,8 @@ use crate::harness::machine::kubectl;
 use crate::harness::{SOON, beside_others};
 
 /// etcd takes 1.5 MiB; strings in lists are kept short so that every list can be full.
-const SHORT: usize = 20;
-const LONG: usize = 200;
+const SHORT: usize = 12;
+const LONG: usize = 100;
 
 /// Writes the largest body that is not refused.
 struct Largest {
@@ -177,6 +178,7 @@ fn mend_definition(spec: &mut Value, name: &str) {
             mapping["containerPortRange"] = Value::Null;
         }
     }
+    mend_files(spec, &names[0]);
 }
 
 /// Settings whose values only mean something together; `earlier` are the containers that this one may depend on.
@@ -217,7 +219,37 @@ fn mend_settings(container: &mut Value, earlier: &[String], volumes: usize) {
     container["dnsServers"] = vec!["10.0.0.1"; many].into();
     container["dockerSecurityOptions"] = json!(["no-new-privileges"]);
     container["disableNetworking"] = json!(false);
+    mend_references(container, earlier.is_empty());
     container["ulimits"] = json!([{"name": "nofile", "softLimit": 1024, "hardLimit": 2048}]);
+}
+
+/// What is named elsewhere, in the words in which it is named.
+fn mend_references(container: &mut Value, first: bool) {
+    container["repositoryCredentials"] = json!({"credentialsParameter": "secret:registry"});
+    container["resourceRequirements"] = json!([{"type": "GPU", "value": "1"}]);
+    for secret in container["secrets"].as_array_mut().unwrap() {
+        secret["valueFrom"] = json!("secret:database:password");
+    }
+    for file in container["environmentFiles"].as_array_mut().unwrap() {
+        file["value"] = json!("configmap:settings:all.env");
+    }
+    container["readonlyRootFilesystem"] = json!(!first);
+    container["firelensConfiguration"] = if first {
+        json!({"type": "fluentbit", "options": {"enable-ecs-log-metadata": "true"}})
+    } else {
+        Value::Null
+    };
+}
+
+/// Files of one container.
+fn mend_files(spec: &mut Value, container: &str) {
+    spec["taskRoleArn"] = json!("serviceaccount:largest");
+    let files = spec["extensions"]["files"].as_array_mut().unwrap();
+    for (number, file) in files.iter_mut().enumerate() {
+        file["containerName"] = json!(container);
+        file["path"] = json!(format!("/files/{number}"));
+        file["valueFrom"] = Value::Null;
+    }
 }
 
 /// Every rule at its longest: expressions of 2000 characters, names of attributes of 128.
@@ -238,6 +270,7 @@ fn mend_placement(spec: &mut Value) {
 fn mend_service(spec: &mut Value, name: &str) {
     spec["serviceName"] = json!(name);
     spec["taskDefinition"] = json!("nothing");
+    spec["schedulingStrategy"] = json!("REPLICA");
     spec["desiredCount"] = json!(5000);
     let deployment = &mut spec["deploymentConfiguration"];
     deployment["minimumHealthyPercent"] = json!(50);
@@ -253,6 +286,9 @@ async fn the_largest_legal_objects_are_accepted_created_and_changed() {
         mend_placement(&mut definition);
         let size = definition.to_string().len();
         assert!((400_000..1_400_000).contains(&size), "{size} bytes");
+        let read = serde_json::from_value(definition.clone()).unwrap();
+        let problems = parse::task_definition("largest", &read).err();
+        assert!(problems.is_none(), "{problems:?}");
         scene
             .put(&object(
                 "TaskDefinition",

@@ -208,13 +208,18 @@ impl Wanted {
 
     /// Name in the engine of what is the task's own, by the definition's name for it.
     fn own_name(&self, name: &str) -> String {
-        let id: String = ids::task_id(&self.uid).chars().take(12).collect();
         format!(
-            "ecs-{}-{}-{}-{id}",
+            "ecs-{}-{}-{}-{}",
             ids::fit(&self.definition.family, 40),
             self.revision,
-            ids::fit(name, 48)
+            ids::fit(name, 48),
+            self.short_id()
         )
+    }
+
+    /// Enough of the task's id to tell it from all others of an engine.
+    fn short_id(&self) -> String {
+        ids::task_id(&self.uid).chars().take(12).collect()
     }
 
     /// Host ports that it holds, named or chosen.

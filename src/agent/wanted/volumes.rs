@@ -3,6 +3,7 @@
 use super::{Rules, Wanted};
 use crate::api::names;
 use crate::domain::definition::Container;
+use crate::domain::definition::firelens::ROUTER_VOLUME;
 use crate::domain::definition::volumes::{DockerVolume, Scope, VolumeKind, VolumesFrom};
 use crate::runtime::{Mount, VolumeSpec, VolumeView};
 
@@ -35,6 +36,8 @@ impl Wanted {
     fn volume_name(&self, name: &str, volume: &DockerVolume) -> String {
         match volume.scope {
             Scope::Shared { .. } => format!("{}.{name}", self.namespace),
+            // A path to a Unix socket has at most 107 bytes, and this volume's holds one.
+            Scope::Task if name == ROUTER_VOLUME => format!("ecs-router-{}", self.short_id()),
             Scope::Task => self.own_name(name),
         }
     }
