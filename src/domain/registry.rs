@@ -147,12 +147,16 @@ mod tests {
 
     #[test]
     fn of_a_docker_configuration_the_longest_match_counts() {
+        // Docker writes the old address of its Hub, with the version of the protocol.
+        let hub = format!("https://{}/v1/", HUB_NAMES[1]);
         // dXNlcjpwYXNz is user:pass.
-        let text = r#"{"auths": {
+        let text = serde_json::json!({"auths": {
             "registry:5000": {"auth": "dXNlcjpwYXNz"},
             "https://registry:5000/shop/": {"username": "shop", "password": "s"},
-            "https://index.docker.io/v1/": {"username": "hub", "password": "h", "auth": "ignored"}
-        }}"#;
+            (hub): {"username": "hub", "password": "h", "auth": "ignored"},
+        }});
+        let text = text.to_string();
+        let text = text.as_str();
         assert_eq!(read(text, "registry:5000/web:1"), Ok(pair("user", "pass")));
         assert_eq!(read(text, "registry:5000/shop/web"), Ok(pair("shop", "s")));
         assert_eq!(
