@@ -1,13 +1,12 @@
 //! Files, variables and the role that a task is given, as a container of a real engine finds them.
 
-use kube::ResourceExt;
 use serde_json::{Value, json};
 
-use crate::harness::engine::{CONTAINER, TASK_UID, WORKLOAD};
+use crate::harness::engine::WORKLOAD;
 use crate::harness::machine::kubectl;
 use crate::harness::single::{run, running};
 use crate::harness::{SOON, Scene, address, beside_others, http, service};
-use crate::secrets::{bind, opt_in, secret, shown};
+use crate::secrets::{bind, opt_in, output, secret, shown};
 
 const VALUE: &str = "hunter2-hunter2";
 const TOKEN: &str = "/var/run/secrets/ecs-operator.io/task-role/token";
@@ -51,12 +50,7 @@ async fn a_container_finds_its_files_its_variables_and_a_token_by_which_its_role
         ]});
         run(scene, "one", &web).await;
         let task = running(scene, "one").await;
-        let engine = scene.engine(task.instance().unwrap());
-        let uid = task.uid().unwrap();
-        let all = engine.list(&format!("{TASK_UID}={uid}")).await.unwrap();
-        let look = all.iter().find(|it| it.label(CONTAINER) == "look").unwrap();
-        engine.wait(&look.id).await.unwrap();
-        let inside = engine.output(&look.id).await.unwrap();
+        let inside = output(scene, &task, "look").await;
         for seen in [
             "== /etc/motd\ncannot be written",
             "== /etc/motd\nhello",

@@ -4,7 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ecs_operator::agent::limits::Tree;
-use ecs_operator::api::service::EcsService;
 use ecs_operator::api::task::EcsTask;
 use ecs_operator::domain::definition::limits::TaskLimits;
 use ecs_operator::runtime::docker::Docker;
@@ -53,6 +52,17 @@ async fn until(scene: &Scene, name: &str, state: &str) -> EcsTask {
             }
         })
         .await
+}
+
+/// Whether the status of a service has this text somewhere.
+async fn says(scene: &Scene, service: &str, text: &str) -> Result<(), String> {
+    let status = scene.service(service).await?.status;
+    let status = serde_json::to_string(&status).unwrap();
+    if status.contains(text) {
+        Ok(())
+    } else {
+        Err(status)
+    }
 }
 
 /// The cgroup that all containers of a task were made in, and their ids.
@@ -173,14 +183,7 @@ async fn an_engine_takes_the_request_for_gpus_and_a_service_says_that_no_instanc
         scene.apply(&train).await;
         scene
             .eventually("an event that says why", LATER, async || {
-                let found = scene.api::<EcsService>().get("train").await;
-                let service = found.map_err(|error| error.to_string())?;
-                let status = serde_json::to_string(&service.status).unwrap();
-                if status.contains("has insufficient GPUs available") {
-                    Ok(())
-                } else {
-                    Err(status)
-                }
+                says(scene, "train", "has insufficient GPUs available").await
             })
             .await;
     })
@@ -206,14 +209,12 @@ async fn a_disk_is_bounded_where_the_engine_can_and_elsewhere_the_service_says_w
                         assert_eq!(shown["HostConfig"]["StorageOpt"]["size"], "21G");
                         return Ok(());
                     }
-                    let found = scene.api::<EcsService>().get("shop").await;
-                    let service = found.map_err(|error| error.to_string())?;
-                    let status = serde_json::to_string(&service.status).unwrap();
-                    if status.contains("is missing an attribute required by your task") {
-                        Ok(())
-                    } else {
-                        Err(status)
-                    }
+                    says(
+                        scene,
+                        "shop",
+                        "is missing an attribute required by your task",
+                    )
+                    .await
                 },
             )
             .await;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ecs_operator::api::supply::AUDIENCE;
+use ecs_operator::api::task::EcsTask;
 use kube::ResourceExt;
 use serde_json::{Value, json};
 
@@ -71,6 +72,17 @@ pub(crate) async fn shown(scene: &Scene) -> String {
     all.join("\n")
 }
 
+/// All that a container of a task wrote until it ended.
+pub(crate) async fn output(scene: &Scene, task: &EcsTask, container: &str) -> String {
+    let engine = scene.engine(task.instance().unwrap());
+    let label = format!("{TASK_UID}={}", task.uid().unwrap());
+    let all = engine.list(&label).await.unwrap();
+    let found = all.iter().find(|it| it.label(CONTAINER) == container);
+    let id = &found.unwrap().id;
+    engine.wait(id).await.unwrap();
+    engine.output(id).await.unwrap()
+}
+
 fn with_secret(name: &str) -> Fixture {
     let secrets = json!([{"name": "PASSWORD", "valueFrom": "secret:database:password"}]);
     service(name).with("secrets", secrets)
@@ -96,12 +108,8 @@ async fn a_secret_reaches_its_container_in_a_namespace_that_opted_in_and_leaves_
         assert!(!broker_may("list", namespace).await && !broker_may("get", "default").await);
         run(scene, "given", &web).await;
         let task = running(scene, "given").await;
-        let engine = scene.engine(task.instance().unwrap());
         let uid = task.uid().unwrap();
-        let all = engine.list(&format!("{TASK_UID}={uid}")).await.unwrap();
-        let look = all.iter().find(|it| it.label(CONTAINER) == "look").unwrap();
-        engine.wait(&look.id).await.unwrap();
-        let inside = engine.output(&look.id).await.unwrap();
+        let inside = output(scene, &task, "look").await;
         assert!(inside.contains(&format!("PASSWORD={VALUE}")), "{inside}");
 
         only_the_agent_of_the_instance_is_given_it(scene, task.instance().unwrap(), &uid).await;

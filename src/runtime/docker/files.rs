@@ -1,11 +1,12 @@
 //! Files in containers.
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HOST};
+use http::Method;
 use http_body_util::Full;
 use tar::{Builder, Header};
 
-use super::{Docker, INSPECT, http::encode, http::exchange, within};
+use super::http::{self as engine, encode, exchange};
+use super::{Docker, INSPECT, within};
 use crate::runtime::Error;
 
 impl Docker {
@@ -15,17 +16,13 @@ impl Docker {
         path: &str,
         content: &str,
     ) -> Result<(), Error> {
-        let impossible = |why: String| Error::Refused {
+        let archive = archive(path, content).map_err(|error| Error::Refused {
             status: 0,
-            message: format!("cannot write {path}: {why}"),
-        };
-        let archive = archive(path, content).map_err(|error| impossible(error.to_string()))?;
+            message: format!("cannot write {path}: {error}"),
+        })?;
         let target = self.path(&format!("/containers/{}/archive?path=/", encode(name)));
-        let request = http::Request::put(target)
-            .header(HOST, "docker")
-            .header(CONTENT_TYPE, "application/x-tar")
-            .body(Full::new(Bytes::from(archive)))
-            .map_err(|error| impossible(error.to_string()))?;
+        let body = Full::new(Bytes::from(archive));
+        let request = engine::archive(Method::PUT, target, body)?;
         within(INSPECT, async {
             let reply = exchange(&self.socket, request).await?;
             reply.bytes().await.map(drop)

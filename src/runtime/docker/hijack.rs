@@ -8,14 +8,12 @@ use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
 use http::{HeaderValue, header};
 use http_body_util::BodyExt;
-use hyper::client::conn::http1;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWrite, ReadHalf};
-use tokio::net::UnixStream;
 
 use super::frames::Output;
-use super::http::{Request, broken, not_connected, refusal};
+use super::http::{Request, broken, connect, refusal};
 use crate::runtime::Error;
 use crate::runtime::streams::{Chunk, Session};
 
@@ -28,12 +26,7 @@ pub(super) async fn hijack(socket: &Path, request: Request, tty: bool) -> Result
     let headers = request.headers_mut();
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(header::UPGRADE, HeaderValue::from_static("tcp"));
-    let stream = UnixStream::connect(socket)
-        .await
-        .map_err(|error| not_connected(socket, &error))?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(broken)?;
+    let (mut sender, connection) = connect(socket).await?;
     let upgrade = async {
         let response = sender.send_request(request).await.map_err(broken)?;
         let status = response.status();

@@ -82,13 +82,48 @@ impl Request {
         if let Some(value) = self.registry_auth {
             request = request.header("X-Registry-Auth", value);
         }
-        request
-            .body(Full::new(body))
-            .map_err(|error| Error::Refused {
-                status: 400,
-                message: format!("impossible request: {error}"),
-            })
+        request.body(Full::new(body)).map_err(impossible)
     }
+}
+
+/// A request whose body is an archive.
+pub(super) fn archive<B>(method: Method, path: String, body: B) -> Result<http::Request<B>, Error> {
+    http::Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::HOST, "docker")
+        .header(header::CONTENT_TYPE, "application/x-tar")
+        .body(body)
+        .map_err(impossible)
+}
+
+fn impossible(error: http::Error) -> Error {
+    Error::Refused {
+        status: 400,
+        message: format!("impossible request: {error}"),
+    }
+}
+
+/// A connection of its own, which does its work while it is polled.
+pub(super) async fn connect<B>(
+    socket: &Path,
+) -> Result<
+    (
+        http1::SendRequest<B>,
+        http1::Connection<TokioIo<UnixStream>, B>,
+    ),
+    Error,
+>
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let stream = UnixStream::connect(socket)
+        .await
+        .map_err(|error| not_connected(socket, &error))?;
+    let handshake = http1::handshake(TokioIo::new(stream));
+    handshake.await.map_err(broken)
 }
 
 /// An answer whose head has arrived and says success. Its connection lives in it.
@@ -109,12 +144,7 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let stream = UnixStream::connect(socket)
-        .await
-        .map_err(|error| not_connected(socket, &error))?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(broken)?;
+    let (mut sender, connection) = connect(socket).await?;
     // An error of the connection reaches the response or the body as well.
     let mut connection = Some(connection.map(drop).boxed());
     let mut response = Box::pin(sender.send_request(request));

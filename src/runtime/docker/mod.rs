@@ -33,6 +33,7 @@ use super::{
     Error, Hint, Image, Labels, LocalImage, NetworkSpec, PullProgress, VolumeSpec, VolumeView,
 };
 use crate::domain::registry::Credentials;
+use ::http::Method;
 use http::{Request, lines};
 
 /// An image that comes out of an archive.
@@ -272,14 +273,7 @@ impl Engine for Docker {
         let path = self.path("/images/load?quiet=1");
         let body = StreamBody::new(archive.map_ok(Frame::data));
         within(LOAD, async move {
-            let request = ::http::Request::post(path)
-                .header(::http::header::HOST, "docker")
-                .header(::http::header::CONTENT_TYPE, "application/x-tar")
-                .body(body)
-                .map_err(|error| Error::Refused {
-                    status: 400,
-                    message: format!("impossible request: {error}"),
-                })?;
+            let request = http::archive(Method::POST, path, body)?;
             let mut told = pin!(lines(http::exchange(&self.socket, request).await?));
             while let Some(line) = told.next().await {
                 images::pull_progress(&line?)?;

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use ::http::Method;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use http_body_util::StreamBody;
 use hyper::body::Frame;
@@ -148,14 +149,7 @@ impl Streams for Docker {
                 encode(folder)
             ));
             let body = StreamBody::new(archive.map_ok(Frame::data));
-            let request = ::http::Request::put(path)
-                .header(::http::header::HOST, "docker")
-                .header(::http::header::CONTENT_TYPE, "application/x-tar")
-                .body(body)
-                .map_err(|error| Error::Refused {
-                    status: 400,
-                    message: format!("impossible request: {error}"),
-                })?;
+            let request = http::archive(Method::PUT, path, body)?;
             within(UNPACK, async {
                 let reply = http::exchange(&self.socket, request).await?;
                 reply.bytes().await.map(drop)

@@ -77,16 +77,12 @@ impl Router {
             out,
             "[INPUT]\n    Name tcp\n    Tag firelens-healthcheck\n    Listen 127.0.0.1\n    Port 8877\n"
         )?;
-        for (container, log) in routed(definition) {
+        for (container, word, pattern) in patterns(definition, "Regex", "Exclude") {
             let tag = tag(container, "*");
-            for (option, word) in [("include-pattern", "Regex"), ("exclude-pattern", "Exclude")] {
-                if let Some(pattern) = log.options.get(option) {
-                    writeln!(
-                        out,
-                        "[FILTER]\n    Name grep\n    Match {tag}\n    {word} log {pattern}\n"
-                    )?;
-                }
-            }
+            writeln!(
+                out,
+                "[FILTER]\n    Name grep\n    Match {tag}\n    {word} log {pattern}\n"
+            )?;
         }
         if self.adds_metadata() {
             writeln!(out, "[FILTER]\n    Name record_modifier\n    Match *")?;
@@ -129,19 +125,12 @@ impl Router {
             out,
             "<source>\n  @type forward\n  bind {address}\n  port {ROUTER_PORT}\n</source>\n"
         )?;
-        for (container, log) in routed(definition) {
+        for (container, word, pattern) in patterns(definition, "regexp", "exclude") {
             let tag = tag(container, "**");
-            for (option, word) in [
-                ("include-pattern", "regexp"),
-                ("exclude-pattern", "exclude"),
-            ] {
-                if let Some(pattern) = log.options.get(option) {
-                    writeln!(
-                        out,
-                        "<filter {tag}>\n  @type grep\n  <{word}>\n    key log\n    pattern {pattern}\n  </{word}>\n</filter>\n"
-                    )?;
-                }
-            }
+            writeln!(
+                out,
+                "<filter {tag}>\n  @type grep\n  <{word}>\n    key log\n    pattern {pattern}\n  </{word}>\n</filter>\n"
+            )?;
         }
         if self.adds_metadata() {
             writeln!(out, "<filter **>\n  @type record_transformer\n  <record>")?;
@@ -179,6 +168,20 @@ fn listens_at(definition: &TaskDefinition) -> &'static str {
 fn routed(definition: &TaskDefinition) -> impl Iterator<Item = (&str, &LogConfiguration)> {
     let routed = definition.own_containers().filter(|it| it.is_routed());
     routed.filter_map(|it| Some((it.name.as_str(), it.log.as_ref()?)))
+}
+
+/// What lines of which containers must and must not say, each behind the router's own word for it.
+fn patterns<'a>(
+    definition: &'a TaskDefinition,
+    include: &'static str,
+    exclude: &'static str,
+) -> impl Iterator<Item = (&'a str, &'static str, &'a String)> {
+    routed(definition).flat_map(move |(container, log)| {
+        let options = [("include-pattern", include), ("exclude-pattern", exclude)];
+        options
+            .into_iter()
+            .filter_map(move |(option, word)| Some((container, word, log.options.get(option)?)))
+    })
 }
 
 fn output(log: &LogConfiguration) -> impl Iterator<Item = (&String, &String)> {
