@@ -71,6 +71,8 @@ impl Walk {
             Value::Array(items) => {
                 for (index, item) in items.iter().enumerate() {
                     let name = item.get("name").and_then(Value::as_str);
+                    // An empty name counts as absent, as everywhere.
+                    let name = name.filter(|name| !name.is_empty());
                     let place = name.map_or_else(|| index.to_string(), str::to_owned);
                     self.visit(item, &format!("{pattern}[]"), &format!("{path}[{place}]"));
                 }

@@ -103,6 +103,17 @@ fn a_field_that_nobody_knows_is_refused() {
     );
 }
 
+#[test]
+fn an_item_without_a_name_or_with_an_empty_one_is_told_by_its_number() {
+    for item in [json!({"family": true}), json!({"family": true, "name": ""})] {
+        let found = examine(Body::RunTask, &json!([item]));
+        assert_eq!(
+            messages(&found.refused),
+            ["[0].family is not a field that this version knows: leave it out"]
+        );
+    }
+}
+
 fn values() -> impl Strategy<Value = Value> {
     let names: Vec<String> = BODIES
         .iter()
