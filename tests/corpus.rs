@@ -24,20 +24,12 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use serde_json::Value;
 
 /// Bodies of AWS that do not apply, each with all that is said of it.
-const REFUSED: &[(&str, &[&str])] = &[
-    (
-        "fargate-efs",
-        &[
-            "volumes[content].efsVolumeConfiguration: is not supported yet: it exists only in AWS: use dockerVolumeConfiguration with scope shared, whose data stay on the instance, or mount the file system on the instances and name its folder in host.sourcePath",
-        ],
-    ),
-    (
-        "service-load-balanced",
-        &[
-            "loadBalancers: is not supported yet: publish the port with portMappings and a fixed hostPort, and reach the instances on it",
-        ],
-    ),
-];
+const REFUSED: &[(&str, &[&str])] = &[(
+    "fargate-efs",
+    &[
+        "volumes[content].efsVolumeConfiguration: is not supported yet: it exists only in AWS: use dockerVolumeConfiguration with scope shared, whose data stay on the instance, or mount the file system on the instances and name its folder in host.sourcePath",
+    ],
+)];
 
 /// Bodies that only a cluster with the security profile `privileged` runs, with the fields that `baseline` refuses.
 const PRIVILEGED: &[(&str, &[&str])] = &[
@@ -94,7 +86,7 @@ const BROKEN: &[(&str, &[&str])] = &[
 ];
 
 /// Bodies that AWS takes and that run here unchanged, of all that AWS takes. It only ever rises.
-const APPLY: (usize, usize) = (30, 32);
+const APPLY: (usize, usize) = (31, 32);
 
 #[test]
 fn each_body_of_the_corpus_applies_unchanged_or_says_what_to_change() {

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use ecs_operator::api::parse;
 use ecs_operator::api::service::EcsService;
+use ecs_operator::api::target_group::TargetGroup;
 use ecs_operator::api::task::EcsTask;
 use ecs_operator::api::task_definition::TaskDefinition;
 use ecs_operator::domain::fields::{Body, Entry, Outcome};
@@ -136,6 +137,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     (
         "containerDefinitions[].essential",
         "a_task_of_two_containers_ends_with_the_essential_one_and_not_with_the_other",
+    ),
+    (
+        "containerDefinitions[].portMappings[].name",
+        "names_of_a_service_are_services_that_lead_to_its_tasks_and_go_with_them",
     ),
     (
         "containerDefinitions[].stopTimeout",
@@ -334,6 +339,10 @@ fn every_sample_says_something_that_this_release_carries_out() {
                 );
                 parse::service_placement(&sample.spec)
                     .unwrap_or_else(|problems| panic!("{place}: {problems:?}"));
+            }
+            Some("TargetGroup") => {
+                let sample: TargetGroup = serde_json::from_value(manifest).unwrap();
+                assert!(sample.spec.port > 0, "{place}");
             }
             Some("EcsTask") => {
                 let sample: EcsTask = serde_json::from_value(manifest).unwrap();

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::engine::EngineState;
+use super::step::Reach;
 use crate::api::bounded::{Map, Str};
 use crate::api::container_instance::{
     AgentEndpoint, ContainerInstance, EngineReport, InstanceReport, InstanceResources,
@@ -34,6 +35,8 @@ use crate::runtime::{DiskLimits, EngineInfo};
 const DEADLINE: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_secs(5);
 const MIB: u64 = 1024 * 1024;
+/// Attribute that says whether requests through a Service reach ports that the engine publishes.
+const PUBLISHED_PORTS: &str = "ecs-operator.published-ports";
 
 /// What an instance offers, where it is not simply all that its engine has.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -98,6 +101,7 @@ pub fn capacity(info: &EngineInfo, size: &Size) -> Capacity {
 pub fn report(
     identity: &Identity,
     state: &EngineState,
+    reach: &Reach,
     before: Option<&InstanceReport>,
     now: Time,
 ) -> InstanceReport {
@@ -139,12 +143,12 @@ pub fn report(
                 gpus,
             }
         }),
-        attributes: info.map_or_else(Map::default, |info| attributes(info, identity)),
+        attributes: info.map_or_else(Map::default, |info| attributes(info, identity, reach)),
     }
 }
 
 /// Attributes as Amazon's own agent registers them, limited to what this one carries out.
-fn attributes(info: &EngineInfo, identity: &Identity) -> Map<Str<128>, 128> {
+fn attributes(info: &EngineInfo, identity: &Identity, reach: &Reach) -> Map<Str<128>, 128> {
     let architecture = match info.architecture.as_str() {
         "aarch64" => "arm64",
         other => other,
@@ -156,6 +160,14 @@ fn attributes(info: &EngineInfo, identity: &Identity) -> Map<Str<128>, 128> {
         Str::cut(&info.os_type.to_uppercase()),
     );
     attributes.insert("ecs.cpu-architecture".into(), Str::cut(architecture));
+    let published = match reach {
+        Reach::Unknown => None,
+        Reach::At(_) => Some("reachable"),
+        Reach::Nowhere(_) => Some("unreachable"),
+    };
+    if let Some(published) = published {
+        attributes.insert(PUBLISHED_PORTS.into(), Str::cut(published));
+    }
     let has = |means| identity.means.contains(&means);
     let mut able = |name: String| attributes.insert(name, Str::default());
     // Amazon's agent leaves these numbers out, and registers none above.
@@ -216,7 +228,7 @@ fn attributes(info: &EngineInfo, identity: &Identity) -> Map<Str<128>, 128> {
 pub async fn keep_reported(
     identity: Identity,
     client: Client,
-    mut engine: watch::Receiver<EngineState>,
+    (mut engine, mut reach): (watch::Receiver<EngineState>, watch::Receiver<Reach>),
     clock: Clock,
 ) {
     let api: Api<ContainerInstance> = Api::all(client.clone());
@@ -242,6 +254,7 @@ pub async fn keep_reported(
                 Err(error) => warn!(%error, "cannot watch the container instance"),
             },
             changed = engine.changed() => if changed.is_err() { return },
+            changed = reach.changed() => if changed.is_err() { return },
             () = tokio::time::sleep(RETRY), if retry => {}
         }
         let state = engine.borrow().clone();
@@ -249,7 +262,8 @@ pub async fn keep_reported(
         let Some(current) = object.as_ref().filter(|_| heard) else {
             continue;
         };
-        retry = bring_up_to_date(&api, &identity, current, &state, clock)
+        let found = reach.borrow().clone();
+        retry = bring_up_to_date(&api, &identity, current, (&state, &found), clock)
             .await
             .is_err();
     }
@@ -259,14 +273,14 @@ async fn bring_up_to_date(
     api: &Api<ContainerInstance>,
     identity: &Identity,
     object: &ContainerInstance,
-    state: &EngineState,
+    (state, reach): (&EngineState, &Reach),
     clock: Clock,
 ) -> Result<(), ()> {
     let before = object
         .status
         .as_ref()
         .and_then(|status| status.agent.as_ref());
-    let wanted = report(identity, state, before, Time(clock.now()));
+    let wanted = report(identity, state, reach, before, Time(clock.now()));
     if before == Some(&wanted) {
         return Ok(());
     }
@@ -340,9 +354,10 @@ mod tests {
             info: Some(info()),
             trouble: None,
         };
-        let first = report(&Identity::default(), &state, None, at(1));
+        let reach = Reach::At("10.0.0.1".into());
+        let first = report(&Identity::default(), &state, &reach, None, at(1));
         assert_eq!(
-            report(&Identity::default(), &state, Some(&first), at(2)),
+            report(&Identity::default(), &state, &reach, Some(&first), at(2)),
             first
         );
         assert_eq!(
@@ -359,7 +374,7 @@ mod tests {
         );
         state.info.as_mut().unwrap().boot_id = Some("boot-2".into());
         assert_eq!(
-            report(&Identity::default(), &state, Some(&first), at(3)).registered_at,
+            report(&Identity::default(), &state, &reach, Some(&first), at(3)).registered_at,
             Some(at(3))
         );
     }

@@ -16,11 +16,17 @@ pub struct Metrics {
     /// Status writes that were not.
     pub write_failures: Counter,
     calls: Family<CallLabels, Counter>,
+    checks: Family<CheckLabels, Counter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CallLabels {
     call: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CheckLabels {
+    result: &'static str,
 }
 
 impl Metrics {
@@ -48,7 +54,18 @@ impl Metrics {
             "Calls for containers",
             metrics.calls.clone(),
         );
+        registry.register(
+            "ecs_agent_target_checks",
+            "Health checks of targets",
+            metrics.checks.clone(),
+        );
         metrics
+    }
+
+    /// A target's health check has come to something.
+    pub fn checked(&self, passed: bool) {
+        let result = if passed { "passed" } else { "failed" };
+        self.checks.get_or_create(&CheckLabels { result }).inc();
     }
 
     /// A call to the engine begins.

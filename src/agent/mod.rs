@@ -5,10 +5,13 @@
 //! and labels of containers and in the tasks' statuses, so that it can be killed at any moment.
 
 pub mod broker;
+pub mod connections;
+pub mod dns;
 pub mod driver;
 pub mod endpoint;
 pub mod engine;
 pub mod files;
+mod helper;
 pub mod images;
 pub mod instance;
 pub mod lease;
@@ -16,7 +19,9 @@ pub mod limits;
 pub mod metadata;
 pub mod metrics;
 pub mod pause;
+mod probe;
 pub mod progress;
+pub mod reach;
 pub mod status;
 pub mod step;
 pub mod task;
@@ -34,10 +39,12 @@ use crate::runtime::Engine;
 use crate::runtime::docker::Docker;
 use crate::runtime::streams::Streams;
 use engine::EngineState;
+use helper::Helpers;
 use instance::Identity;
 use lease::{Heart, Heartbeat};
 use metadata::keeper;
 use metrics::Metrics;
+use step::Reach;
 
 /// Questions of tasks that wait for the driver. More callers than that are told to come again.
 const QUESTIONS: usize = 64;
@@ -114,7 +121,16 @@ pub async fn run(
         clock,
         &shutdown,
     );
+    let helpers = Helpers::new(
+        Arc::clone(&engine),
+        settings.driver.pause.clone(),
+        &settings.identity.name,
+    );
+    let (found, reach) = watch::channel(Reach::default());
+    let address = settings.identity.address.clone();
     let surroundings = driver::Surroundings {
+        reach: reach.clone(),
+        helpers: helpers.clone(),
         client: client.clone(),
         engine: Arc::clone(&engine),
         state: state.clone(),
@@ -135,7 +151,8 @@ pub async fn run(
     let ended = tokio::select! {
         () = shutdown.cancelled() => Ok(()),
         () = engine::look_after(engine, settings.socket, limiter, sender) => Ok(()),
-        () = instance::keep_reported(settings.identity, client, state, clock) => Ok(()),
+        () = reach::keep(helpers, address, state.clone(), found) => Ok(()),
+        () = instance::keep_reported(settings.identity, client, (state, reach), clock) => Ok(()),
         other = heart.beat() => Err(Error::Superseded(other)),
         ended = driver => ended.map_err(Error::from),
         () = metadata => Ok(()),

@@ -40,6 +40,7 @@ pub fn write(report: &TaskReport, arn: &str, address: Option<&str>) -> EcsTaskSt
         pull_stopped_at: report.pull_stopped_at.and_then(time),
         started_at: report.started_at.and_then(time),
         healthy_since: report.healthy_since.and_then(time),
+        targets: List::cut(report.targets.iter().cloned()),
         protection: report.protected_until.map(|until| TaskProtection {
             protection_enabled: true,
             expiration_date: Some(Time(until)),
@@ -92,6 +93,7 @@ pub fn read(status: &EcsTaskStatus) -> TaskReport {
         pull_stopped_at: at(&status.pull_stopped_at),
         started_at: at(&status.started_at),
         healthy_since: at(&status.healthy_since),
+        targets: status.targets.iter().cloned().collect(),
         protected_until: status.protection.as_ref().and_then(TaskProtection::until),
         stopping_at: at(&status.stopping_at),
         execution_stopped_at: at(&status.execution_stopped_at),
@@ -190,8 +192,25 @@ fn binding_told(binding: &NetworkBinding) -> Option<PublishedPort> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::shapes::TransportProtocol;
+    use crate::api::task::{TargetHealth, TargetReason, TaskTarget};
     use crate::domain::resources::Protocol;
     use crate::domain::task::StopCode;
+
+    fn target() -> TaskTarget {
+        TaskTarget {
+            target_group: "web".into(),
+            container_name: "app".into(),
+            container_port: 80,
+            protocol: TransportProtocol::Tcp,
+            address: Some("10.0.0.1".into()),
+            host_port: Some(32768),
+            health: TargetHealth::Unhealthy,
+            reason: Some(TargetReason::Timeout),
+            description: Some("Request timed out".into()),
+            since: Some(MicroTime(Timestamp::UNIX_EPOCH)),
+        }
+    }
 
     #[test]
     fn what_was_told_is_read_back_after_a_restart() {
@@ -230,6 +249,7 @@ mod tests {
             pull_stopped_at: at(2),
             started_at: at(3),
             healthy_since: at(4),
+            targets: vec![target()],
             protected_until: at(60),
             stopping_at: at(5),
             execution_stopped_at: at(6),

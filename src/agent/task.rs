@@ -1,18 +1,22 @@
 //! One task as the agent holds it: what is wanted, what is known, what was reported. Pure, so that the driver, the
 //! simulator and the property tests run the same thing.
 
+mod traffic;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
 use super::step::{
-    self, Call, Containers, Keep, Known, Order, Outcome, Seen, TaskReport, VolumeOrder,
+    self, Call, Containers, Keep, Known, Order, Outcome, Seen, TaskReport, Traffic, VolumeOrder,
     VolumeOutcome, Volumes,
 };
 use super::wanted::Wanted;
 use crate::domain::supply::Supply;
 use crate::domain::task::{Stop, TaskState};
 use crate::runtime::{ContainerSummary, ContainerView, Hint, VolumeView};
+pub use traffic::CheckOrder;
+use traffic::Checking;
 
 /// Containers of one task in a list, by name in the definition.
 pub type Listed<'a> = BTreeMap<&'a str, &'a ContainerSummary>;
@@ -23,23 +27,31 @@ pub struct Task {
     wanted: Wanted,
     containers: Containers,
     volumes: Volumes,
+    traffic: Traffic,
     report: TaskReport,
     keep: Keep,
     /// When to step it although nothing happens.
     step_at: Option<Timestamp>,
+    looks_at_connections: bool,
+    checks: Vec<Checking>,
 }
 
 impl Task {
     /// A task that was `reported` like this and of which a list showed these containers.
     #[must_use]
     pub fn new(wanted: Wanted, reported: TaskReport, listed: &Listed<'_>) -> Self {
+        let traffic = Traffic::resumed(&wanted, &reported);
+        let checks = vec![Checking::default(); traffic.targets.len()];
         let mut task = Self {
             wanted,
+            traffic,
             containers: Containers::new(),
             volumes: Volumes::default(),
             report: reported,
             keep: Keep::Ended,
             step_at: None,
+            looks_at_connections: false,
+            checks,
         };
         task.cover(listed);
         task
@@ -140,11 +152,13 @@ impl Task {
             &self.wanted,
             &self.containers,
             &self.volumes,
+            &self.traffic,
             &self.report,
             self.keep,
             now,
         );
         self.report = step.report;
+        self.looks_at_connections = step.looks_at_connections;
         self.step_at = step.wake;
         for order in &step.orders {
             if let Some(known) = self.containers.get_mut(&order.container) {

@@ -17,6 +17,9 @@ pub const WITHOUT_EFFECT: &str = "WithoutEffect";
 /// Of a service: its percents of its desired count would let no deployment replace a task.
 pub const PERCENTS_CANNOT_MOVE: &str = "PercentsCannotMove";
 
+/// Of a target group: some of its targets cannot be reached on the way that requests take, and get none.
+pub const TARGETS_UNAVAILABLE: &str = "TargetsUnavailable";
+
 /// Of a task that is being deleted: its agent has removed its containers, and the object may go.
 pub const CONTAINERS_REMOVED: &str = "ContainersRemoved";
 
@@ -56,6 +59,22 @@ pub mod reason {
     pub const TASK_DEFINITION_NOT_FOUND: &str = "TaskDefinitionNotFound";
     /// The cluster's security profile forbids what the task definition asks for.
     pub const FORBIDDEN: &str = "Forbidden";
+    /// A target group that `loadBalancers` names does not exist.
+    pub const TARGET_GROUP_NOT_FOUND: &str = "TargetGroupNotFound";
+    /// A name under which a service is to be found belongs to somebody else.
+    pub const NAME_TAKEN: &str = "NameTaken";
+    /// The Service of a target group is there.
+    pub const SERVICE_READY: &str = "ServiceReady";
+    /// A Service of the target group's name exists that is not the target group's.
+    pub const SERVICE_NAME_TAKEN: &str = "ServiceNameTaken";
+    /// The API server refuses the Service that a target group asks for.
+    pub const SERVICE_REFUSED: &str = "ServiceRefused";
+    /// No load balancer has taken the Service up yet.
+    pub const WAITING_FOR_LOAD_BALANCER: &str = "WaitingForLoadBalancer";
+    /// All targets can be reached.
+    pub const ALL_REACHABLE: &str = "AllReachable";
+    /// Some targets cannot be reached.
+    pub const UNREACHABLE: &str = "Unreachable";
     /// The object is being deleted and its tasks are stopping.
     pub const DRAINING: &str = "Draining";
     /// Some fields change nothing here.

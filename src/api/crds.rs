@@ -14,6 +14,7 @@ use crate::api::capacity_provider::CapacityProvider;
 use crate::api::cluster::EcsCluster;
 use crate::api::container_instance::ContainerInstance;
 use crate::api::service::{EcsService, EcsServiceRevision};
+use crate::api::target_group::TargetGroup;
 use crate::api::task::EcsTask;
 use crate::api::task_definition::{TaskDefinition, TaskDefinitionRevision};
 use crate::domain::fields::Body;
@@ -30,6 +31,7 @@ pub fn all() -> Vec<CustomResourceDefinition> {
         EcsCluster::crd(),
         service(),
         EcsServiceRevision::crd(),
+        TargetGroup::crd(),
         task(),
         task_definition(),
         TaskDefinitionRevision::crd(),

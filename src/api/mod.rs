@@ -16,6 +16,7 @@ pub mod shapes;
 pub mod streams;
 pub mod supply;
 pub mod tags;
+pub mod target_group;
 pub mod task;
 pub mod task_definition;
 mod words;

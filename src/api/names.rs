@@ -5,6 +5,8 @@ pub const GROUP: &str = "ecs-operator.io";
 
 /// Field manager of the controller's writes to status.
 pub const CONTROLLER: &str = "ecs-operator-controller";
+/// Field manager of the controller's record of a task's traffic, which it writes beside the agent's status.
+pub const TRAFFIC: &str = "ecs-operator-traffic";
 /// Field manager of an agent's writes to status.
 pub const AGENT: &str = "ecs-operator-agent";
 
@@ -19,6 +21,10 @@ pub const CLUSTER_FINALIZER: &str = "ecs-operator.io/cluster";
 pub const SERVICE_LABEL: &str = "ecs-operator.io/service";
 /// Label of objects that belong to a cluster.
 pub const CLUSTER_LABEL: &str = "ecs-operator.io/cluster";
+/// Label of Services and `EndpointSlices`: name of their `TargetGroup`.
+pub const TARGET_GROUP_LABEL: &str = "ecs-operator.io/target-group";
+/// Annotation of a Service: keys of the annotations that its `TargetGroup` gave it.
+pub const ANNOTATIONS_ANNOTATION: &str = "ecs-operator.io/annotations";
 /// Label of agent pods: `node` or `pod`.
 pub const AGENT_LABEL: &str = "ecs-operator.io/agent";
 /// Label of instance pods: name of their CapacityProvider.
@@ -37,7 +43,8 @@ pub const RELAY_DOCKER_LABEL: &str = "ecs-operator.io/relay-of";
 pub const RELAY_IMAGE_DOCKER_LABEL: &str = "ecs-operator.io/relay-image";
 /// Docker label of a container with GPUs: their ids, with commas between.
 pub const GPUS_DOCKER_LABEL: &str = "ecs-operator.io/gpus";
-
+/// Docker label of containers that find something out for an agent: name of its instance.
+pub const HELPER_DOCKER_LABEL: &str = "ecs-operator.io/helper-of";
 /// Docker label of the volumes that go with a task: name of the volume in its definition.
 pub const VOLUME_DOCKER_LABEL: &str = "ecs-operator.io/volume";
 /// Audience of the tokens by which agents know the gateway: the API server accepts no such token.

@@ -1,6 +1,8 @@
 //! From what people wrote to what can be relied on: specs become domain types once, here.
 
 mod accelerators;
+mod discovery;
+mod load_balancers;
 mod logs;
 mod namespaces;
 mod order;
@@ -8,12 +10,16 @@ mod placement;
 mod ports;
 mod secrets;
 mod settings;
+mod target_group;
 mod volumes;
 
 use std::time::Duration;
 
+pub use discovery::{Discovered, discovered, names as discovered_names};
+pub use load_balancers::{load_balancers, target_group_name, transport};
 pub use placement::{service_placement, task_placement, too_many_constraints};
 pub use secrets::{environment_files, files, image_pull_secrets, log_secrets, secrets, task_role};
+pub use target_group::target_group;
 
 use super::bounded::{List, Str};
 use super::task_definition::TaskDefinitionSpec;
@@ -244,6 +250,7 @@ fn container(spec: &shapes::ContainerDefinition) -> Container {
         memory_reservation: positive(spec.memory_reservation),
         gpus: accelerators::gpus(spec),
         port_mappings: ports::port_mappings(spec),
+        port_names: ports::port_names(spec),
         health_check: spec.health_check.as_ref().map(health_check),
         docker_labels: spec
             .docker_labels
@@ -321,7 +328,7 @@ mod tests {
 
     #[test]
     fn more_fields_without_effect_than_a_status_holds_are_counted() {
-        let mapping = serde_json::json!({"containerPort": 80, "name": "web"});
+        let mapping = serde_json::json!({"containerPort": 80, "appProtocol": "http"});
         let spec = |mappings: usize| {
             serde_json::json!({"containerDefinitions": [
                 {"name": "app", "image": "nginx:1", "portMappings": vec![mapping.clone(); mappings]},

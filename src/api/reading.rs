@@ -6,7 +6,9 @@ use kube::{Resource, ResourceExt};
 use super::conditions::{self, reason};
 use super::container_instance::ContainerInstance;
 use super::service::EcsService;
-use super::task::{EcsTask, LastStatus, TaskProtection, TaskService};
+use super::task::{
+    EcsTask, LastStatus, TaskLoadBalancer, TaskProtection, TaskService, TaskTarget, TaskTraffic,
+};
 use crate::domain::events;
 use crate::domain::ids::{self, RevisionReference};
 use crate::domain::placement::Group;
@@ -154,6 +156,31 @@ impl EcsTask {
     /// It was told to stop, or is being deleted.
     pub fn is_stopping(&self) -> bool {
         self.spec.stop.is_some() || self.meta().deletion_timestamp.is_some()
+    }
+
+    /// Its ports that are reached through Kubernetes Services.
+    pub fn load_balancers(&self) -> &[TaskLoadBalancer] {
+        let extensions = self.spec.extensions.as_ref();
+        extensions.map_or(&[], |extensions| extensions.load_balancers.as_slice())
+    }
+
+    /// Names of the target groups that it is a target of.
+    pub fn target_groups(&self) -> impl Iterator<Item = &str> {
+        let named = self.load_balancers().iter();
+        named.map(|port| port.target_group.as_str())
+    }
+
+    /// Its targets, as its agent reported them.
+    pub fn targets(&self) -> &[TaskTarget] {
+        let status = self.status.as_ref();
+        status.map_or(&[], |status| status.targets.as_slice())
+    }
+
+    /// When requests were first and last sent to it.
+    pub fn traffic(&self) -> TaskTraffic {
+        let status = self.status.as_ref();
+        let traffic = status.and_then(|status| status.traffic.clone());
+        traffic.unwrap_or_default()
     }
 
     /// Name of the instance that it is bound to.

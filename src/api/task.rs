@@ -24,8 +24,10 @@ use crate::api::shapes::{
 };
 
 mod status;
+mod traffic;
 
 pub use status::*;
+pub use traffic::*;
 
 /// The body of ECS's `RunTask`, one task at a time, plus the instance and the stop.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -208,6 +210,10 @@ pub struct TaskExtensions {
     /// Digests that the images of the task must have: those of the first task of its service revision.
     #[serde(default, skip_serializing_if = "List::is_empty")]
     pub image_digests: List<ImageDigest, 10>,
+    /// Ports of the task that are reached through Kubernetes Services: those of its service's load balancers, registries
+    /// and Service Connect names.
+    #[serde(default, skip_serializing_if = "List::is_empty")]
+    pub load_balancers: List<TaskLoadBalancer, 32>,
 }
 
 /// The digest of one container's image.

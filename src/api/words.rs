@@ -6,6 +6,7 @@ use super::task::{self, LastStatus};
 use crate::domain::resources::Protocol;
 use crate::domain::security::Profile;
 use crate::domain::task::{Health, Stop, StopCode, TaskState};
+use crate::domain::traffic::TargetState;
 
 impl From<Protocol> for shapes::TransportProtocol {
     fn from(protocol: Protocol) -> Self {
@@ -102,6 +103,19 @@ impl From<&Stop> for task::Stop {
         Self {
             code: stop.code.into(),
             reason: Some(super::bounded::Str::cut(&stop.reason)),
+        }
+    }
+}
+
+impl From<task::TargetHealth> for TargetState {
+    fn from(health: task::TargetHealth) -> Self {
+        match health {
+            task::TargetHealth::Initial => Self::Initial,
+            task::TargetHealth::Healthy => Self::Healthy,
+            task::TargetHealth::Unhealthy => Self::Unhealthy,
+            task::TargetHealth::Draining => Self::Draining,
+            task::TargetHealth::Unused => Self::Unused,
+            task::TargetHealth::Unavailable => Self::Unavailable,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! `ecs-operator agent`: runs beside a Docker Engine and runs its tasks.
 
+mod dns;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,6 +39,7 @@ use crate::domain::security::Profile;
 use crate::platform::clock::Clock;
 use crate::platform::{client, http as served_http, serving, shutdown};
 use crate::runtime::Engine;
+use dns::DnsArguments;
 
 /// Settings of an agent; the chart sets most of them from the downward API.
 #[derive(Debug, Clone, Args)]
@@ -88,12 +91,8 @@ pub struct AgentArguments {
     /// Stopped tasks whose containers stay with the engine, for reading their logs.
     #[arg(long, env = "STOPPED_TASKS_KEPT", default_value_t = 10)]
     stopped_tasks_kept: usize,
-    /// Name servers of the cluster, for containers; the engine's own are used when empty.
-    #[arg(long, env = "CLUSTER_DNS", value_delimiter = ',')]
-    cluster_dns: Vec<String>,
-    /// Domain of the cluster.
-    #[arg(long, env = "CLUSTER_DOMAIN", default_value = "cluster.local")]
-    cluster_domain: String,
+    #[command(flatten)]
+    dns: DnsArguments,
     /// Address on which logs, exec and the like are served.
     #[arg(long, env = "STREAMS_ADDRESS", default_value = "0.0.0.0:9103")]
     streams_address: SocketAddr,
@@ -348,13 +347,7 @@ fn settings(args: &AgentArguments, pause: PauseImage) -> Settings {
                 instance: args.instance_name.clone(),
                 profile,
                 pull,
-                dns_servers: args
-                    .cluster_dns
-                    .iter()
-                    .filter(|server| !server.is_empty())
-                    .cloned()
-                    .collect(),
-                dns_domain: args.cluster_domain.clone(),
+                dns: args.dns.resolution(&args.lease_namespace),
                 // The engine says so itself.
                 log_driver: String::new(),
                 engine_root: String::new(),

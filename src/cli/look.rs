@@ -8,6 +8,7 @@ use kube::core::DeserializeGuard;
 use kube::{Api, Client, Config, Resource};
 use serde::de::DeserializeOwned;
 
+use crate::api::names;
 use crate::controllers::world::Lists;
 use crate::controllers::writes::is_status;
 use crate::platform::client::guarded;
@@ -47,6 +48,8 @@ pub async fn lists(client: &Client) -> anyhow::Result<Lists> {
         services: list(&Api::all(all())).await?,
         service_revisions: list(&Api::all(all())).await?,
         tasks: list(&Api::all(all())).await?,
+        target_groups: list(&Api::all(all())).await?,
+        slices: list_labelled(&Api::all(all()), names::TARGET_GROUP_LABEL).await?,
         nodes: list(&Api::all(all())).await?,
     })
 }
@@ -59,8 +62,16 @@ pub async fn list<K>(api: &Api<DeserializeGuard<K>>) -> anyhow::Result<Vec<K>>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
 {
+    list_labelled(api, "").await
+}
+
+/// As [`list`], of the objects with this label alone.
+async fn list_labelled<K>(api: &Api<DeserializeGuard<K>>, label: &str) -> anyhow::Result<Vec<K>>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+{
     let found = api
-        .list(&ListParams::default())
+        .list(&ListParams::default().labels(label))
         .await
         .map_err(|error| explained(error, &format!("list {}", K::plural(&()))))?;
     let readable = found.items.into_iter();

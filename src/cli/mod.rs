@@ -3,6 +3,8 @@
 pub mod agent;
 pub mod broker;
 pub mod check;
+pub mod connect;
+pub mod connections;
 pub mod controller;
 pub mod crds;
 pub mod explain;
@@ -72,6 +74,12 @@ enum Command {
     Relay(relay::RelayArguments),
     /// Checks an installation: the resources are served and a controller leads. `helm test` runs it.
     CheckInstallation(check::CheckArguments),
+    /// Tells whether somebody accepts connections. Agents run it in a container of its own.
+    #[command(hide = true)]
+    Connect(connect::ConnectArguments),
+    /// Waits until nobody is connected to a task. Agents run it in the task's network.
+    #[command(hide = true)]
+    Connections(connections::ConnectionsArguments),
     /// Holds the namespaces that the containers of a task share.
     #[command(hide = true)]
     Pause,
@@ -105,6 +113,8 @@ pub fn run() -> anyhow::Result<()> {
         Command::Protect(arguments) => protect::run(&arguments),
         Command::Pause => pause::run(),
         Command::Crds(arguments) => crds::run(&arguments),
+        Command::Connect(arguments) => connect::run(&arguments),
+        Command::Connections(arguments) => connections::run(&arguments),
         Command::Relay(arguments) => relay::run(arguments),
         Command::CheckInstallation(arguments) => check::run(&arguments),
         Command::UninstallCheck(arguments) => uninstall::run(&arguments),

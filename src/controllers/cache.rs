@@ -102,6 +102,20 @@ where
         objects.into_values().collect()
     }
 
+    /// The newest known versions of some objects, in no order.
+    pub fn select(&self, wanted: impl Fn(&K) -> bool) -> Vec<Arc<K>> {
+        let ours = self.lock();
+        let seen = self.store.state();
+        let seen = seen
+            .into_iter()
+            .filter(|object| wanted(object) && !ours.contains_key(&key_of(&**object)));
+        let mine = ours.values().filter_map(|mine| match mine {
+            Ours::Reserved(object) | Ours::Written(object) => Some(Arc::clone(object)),
+            Ours::Gone { .. } => None,
+        });
+        seen.chain(mine.filter(|object| wanted(object))).collect()
+    }
+
     /// Counts an object whose create is about to be sent.
     pub fn reserve(&self, object: K) {
         let key = key_of(&object);
@@ -145,6 +159,12 @@ where
         }
         drop(ours);
         self.mark(&key);
+    }
+
+    /// Does not count on an object that the watch will never show.
+    pub fn forget(&self, key: &Key) {
+        self.lock().remove(key);
+        self.mark(key);
     }
 
     /// Takes in that an object is gone by a write of ours.

@@ -15,6 +15,7 @@ use tracing::warn;
 
 use super::definitions::Definitions;
 use super::metrics::Metrics;
+use super::traffic::Offers;
 use super::world::{Queues, World};
 use crate::domain::liveness::Presence;
 use crate::platform::clock::Clock;
@@ -61,6 +62,8 @@ pub struct Context {
     pub metrics: Metrics,
     /// Whoever places holds this, from looking at the room to having reserved it.
     pub placing: tokio::sync::Mutex<()>,
+    /// Endpoints that are being written.
+    pub offers: Offers,
     recorder: Recorder,
     presence: watch::Sender<Option<Arc<BTreeMap<String, Presence>>>>,
     backoff: Mutex<BTreeMap<String, u32>>,
@@ -76,6 +79,8 @@ pub struct Unreported {
     pub events: Vec<String>,
     /// By slot, attempts whose names belong to somebody else.
     pub burned: BTreeMap<i64, i64>,
+    /// By target group, how many tasks were registered and how many deregistered.
+    pub targets: BTreeMap<String, (usize, usize)>,
 }
 
 impl Context {
@@ -97,6 +102,7 @@ impl Context {
             world,
             queues,
             placing: tokio::sync::Mutex::default(),
+            offers: Offers::default(),
             recorder,
             presence: watch::Sender::new(None),
             backoff: Mutex::default(),
@@ -198,9 +204,14 @@ impl Context {
     /// How long a write about this object should be put off, because another one was less than `period` ago; `None`
     /// when it may be sent now, which is then remembered.
     pub fn pace(&self, object: &impl ResourceExt, period: Duration) -> Option<Duration> {
+        self.pace_of(&object.uid().unwrap_or_default(), period)
+    }
+
+    /// As [`Self::pace`], for what else is written of an object under a name of its own.
+    pub fn pace_of(&self, what: &str, period: Duration) -> Option<Duration> {
         let now = self.clock.monotonic();
         let mut paced = lock(&self.paced);
-        let last = paced.entry(object.uid().unwrap_or_default());
+        let last = paced.entry(what.to_owned());
         match last {
             Entry::Occupied(mut last) => {
                 let passed = now.saturating_sub(*last.get());

@@ -22,6 +22,7 @@ mod placing;
 pub mod queue;
 pub mod service;
 pub mod task;
+pub mod traffic;
 mod wakes;
 pub mod world;
 pub mod writes;
@@ -77,6 +78,12 @@ pub async fn run(context: Arc<Context>, shutdown: CancellationToken) {
     );
     control!(services, services, "EcsService", service::reconcile);
     control!(tasks, tasks, "EcsTask", task::reconcile);
+    control!(
+        target_groups,
+        target_groups,
+        "TargetGroup",
+        traffic::reconcile
+    );
     control!(clusters, clusters, "EcsCluster", cluster::reconcile);
     control!(
         providers,

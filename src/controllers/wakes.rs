@@ -1,7 +1,8 @@
 //! Who is to look when an object changes.
 
 use k8s_openapi::api::apps::v1::DaemonSet;
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::core::v1::{Node, Pod, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::ResourceExt;
 
 use super::cache::{Key, key_of};
@@ -10,7 +11,9 @@ use crate::api::capacity_provider::CapacityProvider;
 use crate::api::cluster::EcsCluster;
 use crate::api::container_instance::ContainerInstance;
 use crate::api::names;
+use crate::api::parse;
 use crate::api::service::{EcsService, EcsServiceRevision};
+use crate::api::target_group::TargetGroup;
 use crate::api::task::EcsTask;
 use crate::api::task_definition::{TaskDefinition, TaskDefinitionRevision};
 use crate::domain::ids::RevisionReference;
@@ -97,6 +100,11 @@ pub(super) fn on_task(world: &World, queues: &Queues, task: &EcsTask) {
     if let Some(service) = task.service_name() {
         queues.services.add((namespace, service.to_owned()));
     }
+    for group in task.target_groups() {
+        queues
+            .target_groups
+            .add((task.namespace().unwrap_or_default(), group.to_owned()));
+    }
     let cluster = task.cluster_name();
     queues.clusters.add((String::new(), cluster.to_owned()));
     if task.is_stopped() || task.metadata.deletion_timestamp.is_some() {
@@ -107,8 +115,44 @@ pub(super) fn on_task(world: &World, queues: &Queues, task: &EcsTask) {
     }
 }
 
+pub(super) fn on_target_group(world: &World, queues: &Queues, group: &TargetGroup) {
+    let key = key_of(group);
+    queues.target_groups.add(key.clone());
+    queues.services.extend(services_where(world, |service| {
+        service.namespace().as_ref() == Some(&key.0) && names_group(service, &key.1)
+    }));
+}
+
+/// The Service of a target group: somebody may have changed it.
+pub(super) fn on_front(_: &World, queues: &Queues, front: &Service) {
+    if let Some(group) = front.labels().get(names::TARGET_GROUP_LABEL) {
+        let namespace = front.namespace().unwrap_or_default();
+        queues.target_groups.add((namespace, group.clone()));
+    }
+}
+
+/// Somebody may have changed it, or it is gone with its target group: tasks wait for that.
+pub(super) fn on_slice(world: &World, queues: &Queues, slice: &EndpointSlice) {
+    let namespace = slice.namespace().unwrap_or_default();
+    if let Some(group) = slice.labels().get(names::TARGET_GROUP_LABEL) {
+        queues.target_groups.add((namespace.clone(), group.clone()));
+    }
+    let endpoints = slice.endpoints.iter().flatten();
+    let tasks = endpoints.filter_map(|endpoint| endpoint.target_ref.as_ref()?.name.clone());
+    let keys = tasks.map(|task| (namespace.clone(), task));
+    let waiting = keys.filter(|key| world.tasks.get(key).is_some_and(|task| task.is_stopping()));
+    queues.tasks.extend(waiting);
+}
+
+fn names_group(service: &EcsService, group: &str) -> bool {
+    let named = service.spec.load_balancers.iter().flatten();
+    let mut named = named.filter_map(|named| named.target_group_arn.as_ref());
+    named.any(|named| parse::target_group_name(named) == group)
+}
+
 pub(super) fn on_node(world: &World, queues: &Queues, node: &Node) {
     queues.instances.add(key_of(node));
+    queues.target_groups.extend(all_groups(world));
     queues
         .clusters
         .extend(keys_where(&world.clusters.all(), |cluster| {
@@ -116,8 +160,9 @@ pub(super) fn on_node(world: &World, queues: &Queues, node: &Node) {
         }));
 }
 
-pub(super) fn on_pod(_: &World, queues: &Queues, pod: &Pod) {
+pub(super) fn on_pod(world: &World, queues: &Queues, pod: &Pod) {
     queues.instances.add(key_of(pod));
+    queues.target_groups.extend(all_groups(world));
     if let Some(provider) = pod.labels().get(names::CAPACITY_PROVIDER_LABEL) {
         queues.providers.add((String::new(), provider.clone()));
     }
@@ -127,6 +172,11 @@ pub(super) fn on_daemon_set(_: &World, queues: &Queues, daemon_set: &DaemonSet) 
     if let Some(cluster) = daemon_set.labels().get(names::CLUSTER_LABEL) {
         queues.clusters.add((String::new(), cluster.clone()));
     }
+}
+
+/// The host of some of their targets may have come or gone.
+pub(super) fn all_groups(world: &World) -> Vec<Key> {
+    keys_where(&world.target_groups.all(), |_| true)
 }
 
 fn services_where(world: &World, wanted: impl Fn(&EcsService) -> bool) -> Vec<Key> {

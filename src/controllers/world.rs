@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::apps::v1::DaemonSet;
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::core::v1::{Node, Pod, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::core::DeserializeGuard;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::watcher::{Config, Event};
@@ -27,7 +28,9 @@ use super::wakes;
 use crate::api::capacity_provider::CapacityProvider;
 use crate::api::cluster::EcsCluster;
 use crate::api::container_instance::ContainerInstance;
+use crate::api::names;
 use crate::api::service::{EcsService, EcsServiceRevision};
+use crate::api::target_group::TargetGroup;
 use crate::api::task::EcsTask;
 use crate::api::task_definition::{TaskDefinition, TaskDefinitionRevision};
 use crate::platform::watching;
@@ -50,6 +53,12 @@ pub struct World {
     pub service_revisions: Cache<EcsServiceRevision>,
     /// Tasks.
     pub tasks: Cache<EcsTask>,
+    /// Target groups.
+    pub target_groups: Cache<TargetGroup>,
+    /// Services of target groups.
+    pub fronts: Cache<Service>,
+    /// Endpoints of target groups.
+    pub slices: Cache<EndpointSlice>,
     /// Nodes of the Kubernetes cluster.
     pub nodes: Cache<Node>,
     /// Pods of the agents' namespace.
@@ -77,6 +86,8 @@ pub struct Queues {
     pub services: Queue,
     /// Tasks.
     pub tasks: Queue,
+    /// Target groups.
+    pub target_groups: Queue,
     /// Any name in it makes the instances be looked at.
     pub instances: Queue,
 }
@@ -90,12 +101,16 @@ pub(super) struct Writers {
     pub(super) services: Writer<EcsService>,
     pub(super) service_revisions: Writer<EcsServiceRevision>,
     pub(super) tasks: Writer<EcsTask>,
+    pub(super) target_groups: Writer<TargetGroup>,
+    pub(super) fronts: Writer<Service>,
+    pub(super) slices: Writer<EndpointSlice>,
     pub(super) nodes: Writer<Node>,
     pub(super) pods: Writer<Pod>,
     pub(super) daemon_sets: Writer<DaemonSet>,
 }
 
 /// Builds the caches and the watches that fill them; the watches run in `watches` for as long as the process leads.
+#[expect(clippy::too_many_lines, reason = "a few lines for each kind")]
 pub fn watch(
     client: &Client,
     agent_namespace: &str,
@@ -113,15 +128,21 @@ pub fn watch(
         services,
         service_revisions,
         tasks,
+        target_groups,
+        fronts,
+        slices,
         nodes,
         pods,
         daemon_sets,
     } = writers;
     macro_rules! follow {
-        ($api:expr, $writer:expr, $field:ident, $notify:path) => {{
+        ($api:expr, $writer:expr, $field:ident, $notify:path) => {
+            follow!($api, Config::default(), $writer, $field, $notify)
+        };
+        ($api:expr, $which:expr, $writer:expr, $field:ident, $notify:path) => {{
             let (api, world, queues) = ($api, std::sync::Arc::clone(&world), queues.clone());
             watches.spawn(async move {
-                follow(api, $writer, &world.$field, |object| {
+                follow(api, $which, $writer, &world.$field, |object| {
                     $notify(&world, &queues, object)
                 })
                 .await;
@@ -171,6 +192,28 @@ pub fn watch(
         wakes::on_service_revision
     );
     follow!(Api::all(client.clone()), tasks, tasks, wakes::on_task);
+    follow!(
+        Api::all(client.clone()),
+        target_groups,
+        target_groups,
+        wakes::on_target_group
+    );
+    // Of the cluster's Services and EndpointSlices only those of ours.
+    let ours = || Config::default().labels(names::TARGET_GROUP_LABEL);
+    follow!(
+        Api::all(client.clone()),
+        ours(),
+        fronts,
+        fronts,
+        wakes::on_front
+    );
+    follow!(
+        Api::all(client.clone()),
+        ours(),
+        slices,
+        slices,
+        wakes::on_slice
+    );
     follow!(Api::all(client.clone()), nodes, nodes, wakes::on_node);
     follow!(
         Api::namespaced(client.clone(), agent_namespace),
@@ -196,6 +239,9 @@ pub(super) fn build() -> (World, Writers) {
     let (services_store, services) = reflector::store();
     let (service_revisions_store, service_revisions) = reflector::store();
     let (tasks_store, tasks) = reflector::store();
+    let (target_groups_store, target_groups) = reflector::store();
+    let (fronts_store, fronts) = reflector::store();
+    let (slices_store, slices) = reflector::store();
     let (nodes_store, nodes) = reflector::store();
     let (pods_store, pods) = reflector::store();
     let (daemon_sets_store, daemon_sets) = reflector::store();
@@ -209,6 +255,9 @@ pub(super) fn build() -> (World, Writers) {
         services: Cache::new(services_store),
         service_revisions: Cache::new(service_revisions_store),
         tasks: Cache::marking(tasks_store, &ledger.tasks),
+        target_groups: Cache::new(target_groups_store),
+        fronts: Cache::new(fronts_store),
+        slices: Cache::new(slices_store),
         nodes: Cache::marking(nodes_store, &ledger.nodes),
         pods: Cache::new(pods_store),
         daemon_sets: Cache::new(daemon_sets_store),
@@ -224,6 +273,9 @@ pub(super) fn build() -> (World, Writers) {
         services,
         service_revisions,
         tasks,
+        target_groups,
+        fronts,
+        slices,
         nodes,
         pods,
         daemon_sets,
@@ -250,6 +302,9 @@ impl World {
         self.services.store().wait_until_ready().await?;
         self.service_revisions.store().wait_until_ready().await?;
         self.tasks.store().wait_until_ready().await?;
+        self.target_groups.store().wait_until_ready().await?;
+        self.fronts.store().wait_until_ready().await?;
+        self.slices.store().wait_until_ready().await?;
         self.nodes.store().wait_until_ready().await?;
         self.pods.store().wait_until_ready().await?;
         self.daemon_sets.store().wait_until_ready().await
@@ -259,15 +314,14 @@ impl World {
 /// Fills one cache for ever. An object that cannot be read is reported and left out; it stops nobody else's.
 async fn follow<K>(
     api: Api<DeserializeGuard<K>>,
+    which: Config,
     mut writer: Writer<K>,
     cache: &Cache<K>,
     notify: impl Fn(&K),
 ) where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
-    let mut events = watcher(api, Config::default())
-        .backoff(watching::backoff())
-        .boxed();
+    let mut events = watcher(api, which).backoff(watching::backoff()).boxed();
     let mut before = cache.unconfirmed();
     loop {
         let event = match events.try_next().await {

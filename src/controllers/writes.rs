@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::cache::Cache;
 use crate::api::names;
+use crate::api::task::{EcsTask, TaskTraffic};
 
 /// Why a reconcile came to no end. All of these are tried again.
 #[derive(Debug, thiserror::Error)]
@@ -139,7 +140,8 @@ pub async fn apply_status<K: Ours>(
     object: &K,
     status: &impl Serialize,
 ) -> Result<(), Error> {
-    apply(api, cache, object, status, None).await
+    let manager = names::CONTROLLER;
+    apply(api, cache, object, status, None, manager).await
 }
 
 /// As [`apply_status`], but only over the version that was seen: for a status that others write too.
@@ -152,7 +154,25 @@ pub async fn apply_status_over<K: Ours>(
     object: &K,
     status: &impl Serialize,
 ) -> Result<(), Error> {
-    apply(api, cache, object, status, object.resource_version()).await
+    let version = object.resource_version();
+    apply(api, cache, object, status, version, names::CONTROLLER).await
+}
+
+/// Applies what the controller records of a task's traffic, beside what its agent reports; `over` the version that was
+/// seen, or over any.
+///
+/// # Errors
+/// When somebody else wrote meanwhile, the API server refuses, or does not answer.
+pub async fn apply_traffic(
+    api: &Api<EcsTask>,
+    cache: &Cache<EcsTask>,
+    task: &EcsTask,
+    traffic: &TaskTraffic,
+    over: bool,
+) -> Result<(), Error> {
+    let version = task.resource_version().filter(|_| over);
+    let status = json!({"traffic": serde_json::to_value(traffic)?});
+    apply(api, cache, task, &status, version, names::TRAFFIC).await
 }
 
 async fn apply<K: Ours>(
@@ -161,6 +181,7 @@ async fn apply<K: Ours>(
     object: &K,
     status: &impl Serialize,
     version: Option<String>,
+    manager: &str,
 ) -> Result<(), Error> {
     let mut metadata = json!({"name": object.name_any(), "uid": object.uid()});
     if let (Some(version), Some(metadata)) = (version, metadata.as_object_mut()) {
@@ -172,7 +193,7 @@ async fn apply<K: Ours>(
         "metadata": metadata,
         "status": serde_json::to_value(status)?,
     });
-    let parameters = PatchParams::apply(names::CONTROLLER).force();
+    let parameters = PatchParams::apply(manager).force();
     let written = api
         .patch_status(&object.name_any(), &parameters, &Patch::Apply(&body))
         .await

@@ -56,6 +56,33 @@ pub enum ServiceEvent {
         /// Id of the task.
         task: String,
     },
+    /// The target group's health checks of a task failed.
+    TargetUnhealthy {
+        /// Id of the task.
+        task: String,
+        /// Name of the instance.
+        instance: String,
+        /// Port at which the task is reached.
+        port: i32,
+        /// Name of the target group.
+        group: String,
+        /// Why, as its agent says it.
+        reason: String,
+    },
+    /// Endpoints of tasks were added to a target group.
+    Registered {
+        /// How many.
+        targets: usize,
+        /// Name of the target group.
+        group: String,
+    },
+    /// Endpoints of tasks were taken out of a target group.
+    Deregistered {
+        /// How many.
+        targets: usize,
+        /// Name of the target group.
+        group: String,
+    },
     /// More tasks are protected than wanted.
     TooManyProtected {
         /// `ecs-svc/<digits>`
@@ -100,6 +127,7 @@ pub enum ServiceEvent {
 
 impl ServiceEvent {
     /// The message as `DescribeServices` shows it for `service`.
+    #[expect(clippy::too_many_lines, reason = "a text for each event")]
     pub fn message(&self, service: &str) -> String {
         let list = |tasks: &[String]| {
             tasks
@@ -154,6 +182,23 @@ impl ServiceEvent {
             Self::FailedHealthChecks { task } => {
                 format!("(service {service}) (task {task}) failed container health checks.")
             }
+            Self::TargetUnhealthy {
+                task,
+                instance,
+                port,
+                group,
+                reason,
+            } => format!(
+                "(service {service}) (task {task}) (instance {instance}) (port {port}) is unhealthy in (target-group {group}) due to (reason {reason})"
+            ),
+            Self::Registered { targets, group } => {
+                format!(
+                    "(service {service}) registered {targets} targets in (target-group {group})"
+                )
+            }
+            Self::Deregistered { targets, group } => format!(
+                "(service {service}) deregistered {targets} targets in (target-group {group})"
+            ),
             Self::TooManyProtected { deployment } => format!(
                 "(service {service}) was unable to reach steady state because task set ({deployment}) was unable to scale in. Reason: The number of protected tasks are more than the desired count of tasks"
             ),
@@ -209,6 +254,9 @@ impl ServiceEvent {
             Self::CannotStartConsistently => "TaskStartImpaired",
             Self::InstanceLost { .. } => "InstanceLost",
             Self::FailedHealthChecks { .. } => "TaskFailedHealthChecks",
+            Self::TargetUnhealthy { .. } => "TargetUnhealthy",
+            Self::Registered { .. } => "TargetsRegistered",
+            Self::Deregistered { .. } => "TargetsDeregistered",
             Self::TooManyProtected { .. } => "TooManyProtectedTasks",
             Self::ConstraintViolated { .. } => "DaemonPlacementConstraintViolated",
             Self::ZonesUneven(_) => "ZonesUneven",
@@ -227,6 +275,8 @@ impl ServiceEvent {
                 | Self::Stopped(_)
                 | Self::SteadyState
                 | Self::ZonesUneven(_)
+                | Self::Registered { .. }
+                | Self::Deregistered { .. }
                 | Self::StartedInZone { .. }
                 | Self::StoppedInZone { .. }
                 | Self::DeploymentCompleted { .. }
@@ -267,6 +317,19 @@ pub fn scaling_activity(deployment: &str) -> String {
 
 /// `stoppedReason` of a task whose health check failed.
 pub const FAILED_HEALTH_CHECKS: &str = "Task failed container health checks";
+
+/// Beginning of the `stoppedReason` of a task that fails the health checks of a target group.
+const FAILED_TARGET_HEALTH_CHECKS: &str = "Task failed ELB health checks in (target-group ";
+
+/// `stoppedReason` of a task that fails the health checks of a target group.
+pub fn failed_target_health_checks(group: &str) -> String {
+    format!("{FAILED_TARGET_HEALTH_CHECKS}{group})")
+}
+
+/// Whether a task was told to stop because a check of it failed.
+pub fn tells_of_failed_checks(reason: &str) -> bool {
+    reason == FAILED_HEALTH_CHECKS || reason.starts_with(FAILED_TARGET_HEALTH_CHECKS)
+}
 
 /// `stoppedReason` of a task whose essential container ended.
 pub const ESSENTIAL_EXITED: &str = "Essential container in task exited";

@@ -21,3 +21,4 @@ pub mod security;
 pub mod service;
 pub mod supply;
 pub mod task;
+pub mod traffic;

@@ -14,6 +14,7 @@ mod metadata;
 mod scene;
 mod secrets;
 mod stories;
+mod traffic;
 
 use std::time::Duration;
 
@@ -146,9 +147,10 @@ async fn a_status_whose_answer_was_lost_is_written_again() {
 async fn the_chart_grants_what_an_agent_uses_and_nothing_else() {
     let scene = Scene::start().await;
     let agent = scene.agent("agent-a");
-    scene.run_task("one").await;
-    scene.until("one", "RUNNING").await;
-    scene.stop_task("one").await;
+    scene.run_served_task("one").await;
+    scene.until_target("one", "healthy").await;
+    scene.stop_served_task("one").await;
+    scene.withdraw("one", 0).await;
     scene.until("one", "STOPPED").await;
     agent.stop().await;
     // Whose token it is, it asks when the gateway calls: the gateway's tests see that.

@@ -184,6 +184,8 @@ impl Scene {
                     .map(|_| Means::Broker)
                     .chain([Means::Files])
                     .collect(),
+                // An address of this machine's own: as in an instance pod, its ports are reached.
+                address: Some("127.0.0.1".into()),
                 ..Identity::default()
             },
             driver: driver::Settings {
@@ -286,6 +288,84 @@ impl Scene {
             .await;
         let store = json!({"taskDefinition": "store:1"});
         self.api.apply(&task(name, &store)).await;
+    }
+
+    /// A task whose one container listens on a port of the instance and gets requests, and the target group that sends them.
+    pub(crate) async fn run_served_task(&self, name: &str) {
+        self.define_served_task().await;
+        self.make_target_group().await;
+        self.bind_served_task(name).await;
+    }
+
+    pub(crate) async fn define_served_task(&self) {
+        let port = json!({"containerPort": 8080, "hostPort": 8080});
+        let app = json!({"name": "app", "image": IMAGE, "memory": 64, "portMappings": [port]});
+        self.api
+            .apply(&json!({
+                "apiVersion": "ecs-operator.io/v1alpha1", "kind": "TaskDefinitionRevision",
+                "metadata": {"name": "served.1", "namespace": "shop"},
+                "spec": {"family": "served", "revision": 1, "definition": {"containerDefinitions": [app]}},
+            }))
+            .await;
+    }
+
+    /// Nothing listens in this engine, so that the health is the task's own.
+    pub(crate) async fn make_target_group(&self) {
+        self.api
+            .apply(&json!({
+                "apiVersion": "ecs-operator.io/v1alpha1", "kind": "TargetGroup",
+                "metadata": {"name": "web", "namespace": "shop"},
+                "spec": {"protocol": "HTTP", "port": 80, "healthCheck": {"enabled": false}},
+            }))
+            .await;
+    }
+
+    pub(crate) async fn bind_served_task(&self, name: &str) {
+        self.apply_served_task(name, &json!({})).await;
+    }
+
+    /// Tells a task that gets requests to stop.
+    pub(crate) async fn stop_served_task(&self, name: &str) {
+        let stop = json!({"stop": {"code": "UserInitiated", "reason": "enough"}});
+        self.apply_served_task(name, &stop).await;
+    }
+
+    async fn apply_served_task(&self, name: &str, more: &Value) {
+        let target = json!({"targetGroup": "web", "containerName": "app", "containerPort": 8080, "protocol": "tcp"});
+        let mut spec =
+            json!({"taskDefinition": "served:1", "extensions": {"loadBalancers": [target]}});
+        for (field, value) in more.as_object().unwrap() {
+            spec[field] = value.clone();
+        }
+        self.api.apply(&task(name, &spec)).await;
+    }
+
+    /// The controller writes of a task's traffic.
+    pub(crate) async fn tell_of_traffic(&self, name: &str, traffic: &Value) {
+        self.api
+            .apply_status(&json!({
+                "apiVersion": "ecs-operator.io/v1alpha1", "kind": "EcsTask",
+                "metadata": {"name": name, "namespace": "shop"}, "status": {"traffic": traffic},
+            }))
+            .await;
+    }
+
+    /// The controller has taken the task's endpoints away.
+    pub(crate) async fn withdraw(&self, name: &str, delay: u64) {
+        let now = self.api.now();
+        let traffic = json!({"registeredAt": now, "deregisteredAt": now, "deregistrationDelaySeconds": delay});
+        self.tell_of_traffic(name, &traffic).await;
+    }
+
+    /// Waits, for up to a minute, until the task's target has this health.
+    pub(crate) async fn until_target(&self, name: &str, health: &str) {
+        for _ in 0..120 {
+            if self.status(name)["targets"][0]["health"] == health {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        panic!("target of {name} is not {health}: {:#}", self.status(name));
     }
 
     /// The task's object goes, with nobody to hold it.

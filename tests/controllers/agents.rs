@@ -31,6 +31,8 @@ pub(crate) enum Fate {
     FailsToStart,
     /// They run, and their health is never known.
     NeverHealthy,
+    /// They run, and their targets fail their health checks.
+    TargetFails,
     /// They run, and an essential container ends after so many seconds.
     EndsAfter(i64),
 }
@@ -128,18 +130,28 @@ fn next_status(task: &Value, fate: Option<Fate>, now: Timestamp) -> Option<Value
     let deleting = !task["metadata"]["deletionTimestamp"].is_null();
     let ending = deleting || !task["spec"]["stop"].is_null();
     let stopped = |code, reason| stopped(task, code, reason, &now.to_string());
+    let waits = deregisters(task);
     let started: Option<Timestamp> = told["startedAt"]
         .as_str()
         .and_then(|text| text.parse().ok());
     let mut status = match (told["lastStatus"].as_str(), fate) {
         (Some("STOPPED"), _) if !deleting || told["conditions"].is_array() => return None,
         (Some("STOPPED"), _) => told.clone(),
+        (Some("DEACTIVATING"), _) if waits => return None,
+        (Some("RUNNING"), _) if ending && waits => {
+            let mut status = told.clone();
+            status["lastStatus"] = json!("DEACTIVATING");
+            status
+                .as_object_mut()
+                .map(|status| status.remove("traffic"));
+            status
+        }
         _ if ending => stopped("ServiceSchedulerInitiated", "told to stop"),
         (None, Some(Fate::FailsToStart)) => stopped("TaskFailedToStart", "Task failed to start"),
         (None, Some(Fate::NeverHealthy)) => {
             json!({"lastStatus": "RUNNING", "desiredStatus": "RUNNING", "healthStatus": "UNKNOWN", "startedAt": now.to_string()})
         }
-        (None, Some(Fate::EndsAfter(_)) | None) => {
+        (None, Some(Fate::EndsAfter(_) | Fate::TargetFails) | None) => {
             json!({"lastStatus": "RUNNING", "desiredStatus": "RUNNING", "healthStatus": "HEALTHY", "startedAt": now.to_string(),
                 "healthySince": now.to_string()})
         }
@@ -153,9 +165,58 @@ fn next_status(task: &Value, fate: Option<Fate>, now: Timestamp) -> Option<Value
         }
         (Some(_), _) => return None,
     };
-    if deleting {
+    if status["lastStatus"] == "RUNNING" {
+        let targets = targets(task, fate);
+        if targets
+            .as_array()
+            .is_some_and(|targets| !targets.is_empty())
+        {
+            status["targets"] = targets;
+        }
+    }
+    if deleting && status["lastStatus"] == "STOPPED" {
         status["conditions"] = json!([{"type": "ContainersRemoved", "status": "True", "reason": "Removed", "message": "",
             "lastTransitionTime": now}]);
     }
     Some(status)
+}
+
+/// It is, or was, a target, and the controller has not said that it gets no more requests.
+fn deregisters(task: &Value) -> bool {
+    let extensions = &task["spec"]["extensions"];
+    extensions["loadBalancers"].is_array()
+        && !task["status"]["startedAt"].is_null()
+        && task["status"]["traffic"]["deregisteredAt"].is_null()
+}
+
+/// What its agent says of the targets that a task is.
+fn targets(task: &Value, fate: Option<Fate>) -> Value {
+    let extensions = &task["spec"]["extensions"];
+    let host_port = |port: &Value| {
+        let chosen = extensions["hostPorts"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        let mut chosen = chosen.into_iter();
+        let chosen = chosen.find(|chosen| chosen["containerPort"] == port["containerPort"]);
+        chosen.map(|chosen| chosen["hostPort"].clone())
+    };
+    let fails = matches!(fate, Some(Fate::TargetFails));
+    let node = task["spec"]["containerInstance"]
+        .as_str()
+        .unwrap_or_default();
+    let number = node.rsplit('-').next().unwrap_or("1");
+    let ports = extensions["loadBalancers"].as_array().cloned();
+    let targets = ports.unwrap_or_default().into_iter().map(|port| {
+        let mut target = port.clone();
+        target["address"] = json!(format!("10.0.0.{number}"));
+        target["hostPort"] = host_port(&port).unwrap_or_else(|| port["containerPort"].clone());
+        target["health"] = json!(if fails { "unhealthy" } else { "healthy" });
+        if fails {
+            target["reason"] = json!("Target.ResponseCodeMismatch");
+            target["description"] = json!("Health checks failed with these codes: [500]");
+        }
+        target
+    });
+    json!(targets.collect::<Vec<_>>())
 }

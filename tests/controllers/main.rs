@@ -16,6 +16,8 @@ mod placement;
 mod rbac;
 mod scene;
 mod scheduling;
+mod targets;
+mod traffic;
 
 use std::time::Duration;
 

@@ -7,6 +7,7 @@ use ecs_operator::testing::rights;
 use serde_json::json;
 
 use crate::scene::{Scene, one_off_task, provider, service, task_definition};
+use crate::targets::{served, served_definition, target_group};
 
 /// Rights that this test cannot see in use: the election's, in the release's own namespace, and the one that an apply needs
 /// where it creates.
@@ -26,12 +27,16 @@ async fn live() -> Scene {
         "ecsservicerevisions",
         "taskdefinitionrevisions",
         "containerinstances",
+        "services",
+        "endpointslices",
+        "targetgroups",
     ] {
         scene.api.fail(1, Fault::AnswerLost, move |request| {
             request.verb == Verb::Create && request.resource == resource
         });
     }
     scene.push("sha256:first");
+    serve(&scene).await;
     scene.apply(&task_definition("web", "1")).await;
     scene.apply(&service("web", 3)).await;
     scene
@@ -94,6 +99,51 @@ async fn live() -> Scene {
     scene.delete("ecsclusters/default").await;
     tokio::time::sleep(Duration::from_mins(10)).await;
     scene
+}
+
+/// Services come and go behind a target group and under a name of their own.
+async fn serve(scene: &Scene) {
+    scene.apply(&target_group("api")).await;
+    scene.apply(&served_definition("api", "1")).await;
+    scene.apply(&served("api", 1)).await;
+    scene
+        .until("it is served", || scene.listed("api").len() == 1)
+        .await;
+    let mut on_nodes = target_group("api");
+    on_nodes["spec"]["service"] = json!({"type": "NodePort"});
+    scene.apply(&on_nodes).await;
+    scene.apply(&served("api", 2)).await;
+    scene
+        .until("both are served", || scene.listed("api").len() == 2)
+        .await;
+    scene.apply(&served("api", 0)).await;
+    scene
+        .until("nobody is served", || scene.slices("api").is_empty())
+        .await;
+    // A name of its own: made, changed, and taken away.
+    let port = |port: u16| {
+        let mut named = served("api", 0);
+        let alias = json!([{"port": port, "dnsName": "named"}]);
+        let services = json!([{"portName": "http", "clientAliases": alias}]);
+        named["spec"]["serviceConnectConfiguration"] =
+            json!({"enabled": true, "services": services});
+        named
+    };
+    for number in [80, 81] {
+        scene.apply(&port(number)).await;
+        scene
+            .until("the name has its port", || {
+                scene.target_group("named")["spec"]["port"] == number
+            })
+            .await;
+    }
+    let mut nameless = port(81);
+    nameless["spec"]["serviceConnectConfiguration"]["enabled"] = json!(false);
+    scene.apply(&nameless).await;
+    scene
+        .until("the name is gone", || scene.target_group("named").is_null())
+        .await;
+    scene.delete_service("api").await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,9 +8,10 @@ use kube::ResourceExt;
 
 use super::leases::Lease;
 use super::metadata::Protecting;
+use super::traffic::Looking;
 use crate::agent::status;
 use crate::agent::task::Task;
-use crate::api::task::{EcsTask, EcsTaskStatus};
+use crate::api::task::{EcsTask, EcsTaskStatus, TargetHealth, TaskTarget};
 use crate::domain::task::TaskState;
 
 /// States that are told only when they last, so that a quick start or stop costs one write.
@@ -33,6 +34,8 @@ pub(super) struct Entry {
     pub(super) writing: bool,
     /// Since when there is something to write.
     since: Option<Duration>,
+    /// Who looks at its connections.
+    pub(super) looking: Option<Looking>,
     /// Who waits until a protection stands in the API.
     pub(super) protecting: Vec<Protecting>,
     /// Writes in a row that failed, and when to try again.
@@ -71,10 +74,15 @@ impl Entry {
             return None;
         }
         let since = *self.since.get_or_insert(now);
-        let can_wait = matches!(
+        let loses_a_target = self.written.as_ref().is_some_and(|written| {
+            let mut targets = written.targets.iter().zip(wanted.targets.iter());
+            targets.any(|(before, now)| is_healthy(before) && !is_healthy(now))
+        });
+        let passes = matches!(
             task.report().state,
             TaskState::Pending | TaskState::Stopping
         );
+        let can_wait = passes && !loses_a_target;
         let due = if can_wait { since + PATIENCE } else { since };
         let due = self.failed.map_or(due, |(_, at)| due.max(at));
         (!self.writing && due <= now).then_some(wanted)
@@ -143,6 +151,11 @@ impl Entry {
             })
             .unwrap_or_default()
     }
+}
+
+/// Whether requests are sent to it.
+fn is_healthy(target: &TaskTarget) -> bool {
+    target.health == TargetHealth::Healthy
 }
 
 /// A status as we would write it, so that it can be compared with what we would write.

@@ -14,7 +14,9 @@
 
 mod api;
 mod cleanup;
+mod done;
 mod entry;
+mod groups;
 mod images;
 mod lanes;
 mod leases;
@@ -24,6 +26,7 @@ mod metadata;
 mod observe;
 mod perform;
 mod roles;
+mod traffic;
 mod volumes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,28 +41,29 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::broker::{self, Broker};
+use super::broker::Broker;
 use super::engine::EngineState;
 use super::files::Files;
+use super::helper::Helpers;
 use super::instance::{self, Size};
 use super::limits::client::Client as Limiter;
 use super::metadata::server::Ask;
 use super::metrics::Metrics;
 use super::pause::PauseImage;
-use super::step::{Outcome, VolumeOutcome};
+use super::step::Reach;
 use super::wanted::{Gpus, Ledger, Rules};
 use crate::api::names;
-use crate::api::task::EcsTaskStatus;
 use crate::domain::resources::Capacity;
-use crate::domain::secret::Secret;
 use crate::platform::clock::Clock;
-use crate::runtime::{ContainerSummary, Engine, Error as EngineError, Labels, VolumeView};
-use api::{Failure, Found};
-use cleanup::{Cleanup, Look};
+use crate::runtime::{ContainerSummary, Engine, Labels};
+use api::Found;
+use cleanup::Cleanup;
+use done::Done;
 use entry::Entry;
 use lanes::{LIST_INTERVAL, Lanes};
 use listen::News;
 use roles::Roles;
+use traffic::Traffic;
 use volumes::VolumeList;
 
 /// A watch is begun anew with a list after this time, whatever it has brought.
@@ -105,53 +109,6 @@ pub enum Error {
     NoEngineState,
 }
 
-/// What work that ran beside the loop came to.
-enum Done {
-    Call {
-        uid: String,
-        container: String,
-        outcome: Outcome,
-    },
-    Listed {
-        began: u64,
-        lines: Result<Vec<ContainerSummary>, EngineError>,
-    },
-    VolumesListed {
-        began: u64,
-        volumes: Result<Vec<VolumeView>, EngineError>,
-    },
-    Volume {
-        uid: String,
-        volume: String,
-        engine_name: String,
-        outcome: VolumeOutcome,
-    },
-    Bounded(Result<Vec<String>, EngineError>),
-    Unbounded,
-    Definition {
-        key: (String, String),
-        found: Result<Found, Failure>,
-    },
-    /// A pull may still run: time to tell how far it is, for the `times`th time.
-    Pulling {
-        uid: String,
-        container: String,
-        times: usize,
-    },
-    /// Another token of a task's role was asked for.
-    Renewed {
-        uid: String,
-        renewed: Result<Secret<String>, broker::Error>,
-    },
-    ImagesListed(Look),
-    ImagesRemoved,
-    Wrote {
-        uid: String,
-        status: Box<EcsTaskStatus>,
-        result: Result<(), Failure>,
-    },
-}
-
 /// A definition that was asked for.
 enum Definition {
     Asked,
@@ -169,6 +126,7 @@ pub(super) struct Driver {
     metrics: Metrics,
     cleanup: Cleanup,
     roles: Roles,
+    traffic: Traffic,
     book: BTreeMap<String, Entry>,
     definitions: BTreeMap<(String, String), Definition>,
     ledger: Ledger,
@@ -207,6 +165,10 @@ pub struct Surroundings {
     pub metrics: Metrics,
     /// What tasks ask.
     pub asks: mpsc::Receiver<Ask>,
+    /// Where published ports are reached.
+    pub reach: watch::Receiver<Reach>,
+    /// Who finds things out where the agent cannot be.
+    pub(super) helpers: Helpers,
 }
 
 /// Runs the tasks of an instance until `shutdown`.
@@ -222,6 +184,8 @@ pub async fn run(
         mut state,
         metrics,
         asks,
+        reach,
+        helpers,
     } = surroundings;
     let described = tokio::select! {
         () = shutdown.cancelled() => return Ok(()),
@@ -248,6 +212,9 @@ pub async fn run(
     )]);
     let cleanup = Cleanup::new(settings.image_cleanup);
     let (sender, news) = mpsc::channel(HINTS);
+    let (needs, needed) = watch::channel(false);
+    let (found, groups) = watch::channel(None);
+    let watch_groups = groups::watch(client.clone(), needed, found);
     let mut driver = Driver {
         settings,
         client,
@@ -258,6 +225,7 @@ pub async fn run(
         metrics,
         cleanup,
         roles: Roles::default(),
+        traffic: Traffic::new(reach, groups, needs, helpers),
         book: BTreeMap::new(),
         definitions: BTreeMap::new(),
         ledger: Ledger::default(),
@@ -280,6 +248,7 @@ pub async fn run(
     tokio::select! {
         () = shutdown.cancelled() => Ok(()),
         () = listen::listen(engine, labels, sender) => Ok(()),
+        () = watch_groups => Ok(()),
         ended = driver.turn(news, asks, state) => ended,
     }
 }
@@ -309,6 +278,8 @@ impl Driver {
                 },
                 Some(news) = news.recv() => self.heard(&news),
                 Some(ask) = asks.recv() => self.asked(ask),
+                Ok(()) = self.traffic.reach.changed() => self.traffic_changed(),
+                Ok(()) = self.traffic.groups.changed() => self.traffic_changed(),
                 Some(done) = self.jobs.join_next() => self.finished(done?),
                 () = tokio::time::sleep(pause) => {}
             }
@@ -333,6 +304,7 @@ impl Driver {
         if self.synced && self.listed {
             self.settle_definitions();
             self.step_dirty();
+            self.start_checks();
             self.tidy();
             self.renew_tokens();
             self.clean();
@@ -346,10 +318,8 @@ impl Driver {
     fn next_wake(&self) -> Duration {
         let now = self.clock.now();
         let monotonic = self.clock.monotonic();
-        let calls = self
-            .book
-            .values()
-            .filter_map(|entry| entry.task.as_ref()?.wake(now));
+        let tasks = self.book.values().filter_map(|entry| entry.task.as_ref());
+        let calls = tasks.flat_map(|task| task.wake(now).into_iter().chain(task.next_check()));
         let calls = calls
             .filter_map(|at| Duration::try_from(at.duration_since(now)).ok())
             .map(|wait| monotonic + wait);

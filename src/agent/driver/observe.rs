@@ -100,6 +100,7 @@ impl Driver {
             )
         });
         task.volumes_listed(&volumes::of_task(&self.volumes.found, uid), self.changes);
+        task.object_is_gone(self.clock.now());
         task.discard();
         self.dirty.insert(uid.to_owned());
     }
@@ -175,6 +176,8 @@ impl Driver {
             Done::Renewed { uid, renewed } => self.renewed(&uid, renewed),
             Done::ImagesListed(look) => self.images_listed(look),
             Done::ImagesRemoved => self.images_removed(),
+            Done::Checked { uid, order, answer } => self.checked(uid, &order, answer),
+            Done::Connections { uid, none } => self.connections(uid, none),
             Done::Wrote {
                 uid,
                 status,

@@ -160,7 +160,12 @@ impl Driver {
                 if object.metadata.deletion_timestamp.is_some() {
                     task.discard();
                 }
+                let traffic = object.status.as_ref().and_then(|it| it.traffic.as_ref());
+                if let Some(traffic) = traffic {
+                    task.told_of_traffic(traffic, now);
+                }
             }
+            self.traffic.tell(task);
             let before = task.report().state;
             let orders = task.step(now);
             let volume_orders = task.volume_orders(now);
@@ -170,6 +175,7 @@ impl Driver {
             }
             self.start(&uid, orders);
             self.start_volumes(&uid, volume_orders);
+            self.look_at_connections(&uid);
         }
     }
 

@@ -5,7 +5,8 @@
 //! A container that ran is started again only by its restart policy: once for each end that the policy answers, and
 //! never once its task is to end. Containers come up in the order of their dependencies and go down in the reverse. A
 //! task is STOPPED only when every container was seen not to live. Reports only move forward, and STOPPED never
-//! changes. An engine that cannot be asked ends nothing.
+//! changes. An engine that cannot be asked ends nothing. While a request may still come to a task, nothing of it is told
+//! to end, unless it dies by itself.
 //!
 //! # Caveats
 //! An agent that is killed while the engine hangs in a start may, after its own restart, send that start a second
@@ -21,7 +22,9 @@ mod pulling;
 mod report;
 mod starting;
 mod supplying;
+mod traffic;
 mod volumes;
+mod withdrawal;
 
 use std::collections::BTreeMap;
 
@@ -30,10 +33,12 @@ use jiff::Timestamp;
 pub use call::{Call, Outcome};
 pub use known::{Known, Seen};
 pub use report::{ContainerReport, ContainerStatus, TaskReport};
+pub use traffic::{GroupFound, Reach, TargetTraffic, Traffic};
 pub use volumes::{VolumeCall, VolumeOrder, VolumeOutcome, Volumes};
 
 use ending::{end, put_down};
 use order::Gate;
+use withdrawal::withdrawal;
 
 use super::wanted::Wanted;
 use crate::api::cluster::ImagePullBehavior;
@@ -68,6 +73,8 @@ pub struct Step {
     pub report: TaskReport,
     /// When to decide again although nothing happened.
     pub wake: Option<Timestamp>,
+    /// It ends as soon as no connection to it is open, so somebody has to look at them.
+    pub looks_at_connections: bool,
 }
 
 /// Why a task's containers stay with the engine.
@@ -86,6 +93,7 @@ pub fn step(
     wanted: &Wanted,
     containers: &Containers,
     volumes: &Volumes,
+    traffic: &Traffic,
     last: &TaskReport,
     keep: Keep,
     now: Timestamp,
@@ -94,19 +102,24 @@ pub fn step(
     if report.state < TaskState::Stopped {
         observe(&mut report, wanted, containers, volumes);
         report.created_at.get_or_insert(now);
-        advance(&mut report, wanted, (containers, volumes), now);
+        advance(&mut report, wanted, (containers, volumes, traffic), now);
     }
-    let orders =
+    let held = withdrawal(wanted, &report, traffic, now);
+    let mut orders =
         if report.stop.is_some() || report.state == TaskState::Stopped || keep == Keep::Nothing {
             put_down(wanted, containers, keep, now)
         } else {
             bring_up(wanted, containers, volumes, &report, now)
         };
-    let wake = report
-        .stop
-        .is_none()
-        .then(|| order::wake(wanted, &report, now))
-        .flatten();
+    let wake = match &held {
+        // Nothing is told to end while a request may still come.
+        Some(held) => {
+            orders.retain(|order| !matches!(order.call, Call::Stop { .. } | Call::Kill));
+            Some(held.wake)
+        }
+        None if report.stop.is_none() => order::wake(wanted, &report, now),
+        None => None,
+    };
     if report.pull_started_at.is_none() && orders.iter().any(|order| order.call == Call::Pull) {
         report.pull_started_at = Some(now);
     }
@@ -114,6 +127,7 @@ pub fn step(
         orders,
         report,
         wake,
+        looks_at_connections: held.is_some_and(|held| held.ends_without_connections),
     }
 }
 
@@ -171,7 +185,7 @@ fn observe(report: &mut TaskReport, wanted: &Wanted, containers: &Containers, vo
 fn advance(
     report: &mut TaskReport,
     wanted: &Wanted,
-    (containers, volumes): (&Containers, &Volumes),
+    (containers, volumes, traffic): (&Containers, &Volumes, &Traffic),
     now: Timestamp,
 ) {
     if report.stop.is_none() {
@@ -231,10 +245,13 @@ fn advance(
     } else if containers.values().all(Known::is_down) {
         report.finish(now);
         TaskState::Stopped
+    } else if withdrawal(wanted, report, traffic, now).is_some() {
+        TaskState::Deactivating
     } else {
         TaskState::Stopping
     };
     report.state = report.state.max(state);
+    report.judge_targets(wanted, traffic, now);
 }
 
 /// Why the task is to end, if it is: what people or the controller decided goes first.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::agent::wanted::Wanted;
+use crate::api::task::TaskTarget;
 use crate::domain::definition::Container;
 use crate::domain::definition::namespaces::PAUSE;
 use crate::domain::task::{Health, Stop, TaskState};
@@ -35,6 +36,8 @@ pub struct TaskReport {
     pub started_at: Option<Timestamp>,
     /// Since when it has been healthy without a break.
     pub healthy_since: Option<Timestamp>,
+    /// What has become of its targets.
+    pub targets: Vec<TaskTarget>,
     /// Until when it asked not to be stopped by scale-in or a deployment.
     pub protected_until: Option<Timestamp>,
     /// When it was decided that it ends.
@@ -104,6 +107,7 @@ impl Default for TaskReport {
             pull_stopped_at: None,
             started_at: None,
             healthy_since: None,
+            targets: Vec::new(),
             protected_until: None,
             stopping_at: None,
             execution_stopped_at: None,
@@ -285,6 +289,6 @@ fn restarts(view: &ContainerView, container: &Container) -> bool {
 }
 
 /// As precise as the API stores it, so that a time that was told and read back is the same.
-fn as_stored(at: Timestamp) -> Timestamp {
+pub(super) fn as_stored(at: Timestamp) -> Timestamp {
     Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
 }

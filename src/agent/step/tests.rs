@@ -7,7 +7,9 @@ mod namespaces;
 mod ordering;
 mod properties;
 mod restarts;
+mod targets;
 mod volumes;
+mod withdrawal;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,10 +21,12 @@ use crate::agent::broker;
 use crate::agent::task::{Listed, Task};
 use crate::agent::wanted::Rules;
 use crate::api::names;
+use crate::api::task::TaskTraffic;
 use crate::domain::definition::tests_support;
 use crate::domain::definition::{Condition, Container, TaskDefinition};
 use crate::domain::supply::Supply;
 use crate::domain::task::Health;
+use crate::domain::traffic::check::Check;
 use crate::runtime::model::{Deed, ModelEngine, Program};
 use crate::runtime::{ContainerSummary, Error, Labels};
 
@@ -34,6 +38,10 @@ pub(super) struct World {
     pub(super) stored: TaskReport,
     pub(super) now: Timestamp,
     pub(super) orders: Vec<Order>,
+    /// What the controller has written.
+    pub(super) traffic: TaskTraffic,
+    /// How its targets are checked.
+    pub(super) check: Option<Check>,
     pub(super) volume_orders: Vec<VolumeOrder>,
     /// Containers that were healthy once.
     healthy: std::collections::BTreeSet<String>,
@@ -66,6 +74,7 @@ impl World {
             definition,
             host_ports: BTreeMap::new(),
             digests: BTreeMap::new(),
+            targets: Vec::new(),
             end: None,
             refusal: None,
             pull: ImagePullBehavior::Default,
@@ -84,6 +93,8 @@ impl World {
             stored: TaskReport::default(),
             now,
             orders: Vec::new(),
+            traffic: TaskTraffic::default(),
+            check: None,
             volume_orders: Vec::new(),
             healthy: std::collections::BTreeSet::new(),
             changes: 0,
@@ -93,6 +104,7 @@ impl World {
     }
 
     pub(super) fn step(&mut self) {
+        self.tell_of_traffic();
         let before = self.task.report().clone();
         let orders = self.task.step(self.now);
         self.orders.extend(orders);
@@ -169,48 +181,6 @@ impl World {
         let mut containers = self.wanted.definition.containers.iter();
         let found = containers.find(|it| self.wanted.engine_name(&it.name) == engine_name);
         found.unwrap()
-    }
-
-    /// What a container waits for has really happened, before it is created.
-    fn check_order_of_creation(&mut self, container: &Container) {
-        for (name, condition) in container.dependencies() {
-            let name = self.wanted.engine_name(name);
-            let ever = |wanted: Deed| {
-                let mut deeds = self.engine.deeds().iter();
-                deeds.any(|(who, deed)| *who == name && *deed == wanted)
-            };
-            let reached = match condition {
-                Condition::Start => ever(Deed::Started),
-                Condition::Complete => ever(Deed::Ended),
-                Condition::Healthy => self.healthy.contains(&name),
-                Condition::Success => {
-                    ever(Deed::Ended)
-                        && self
-                            .engine
-                            .inspect(&name, self.now)
-                            .map_or(true, |view| view.exit_code == Some(0))
-                }
-            };
-            assert!(
-                reached,
-                "{} came before {condition:?} of {name}",
-                container.name
-            );
-        }
-    }
-
-    /// Nothing that waited for a container outlives it where the agent ends it.
-    fn check_order_of_end(&self, ended: &str) {
-        let live = self.engine.live();
-        let mut containers = self.wanted.definition.containers.iter();
-        let outlives = containers
-            .find(|it| it.depends_on(ended) && live.contains(&self.wanted.engine_name(&it.name)));
-        let is_stopping = self.task.report().stop.is_some();
-        assert!(
-            !is_stopping || outlives.is_none(),
-            "{ended} is stopped before {}",
-            outlives.unwrap().name
-        );
     }
 
     /// Says what the health check of a container finds, if it runs.

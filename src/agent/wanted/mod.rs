@@ -9,6 +9,7 @@ mod ledger;
 mod namespaces;
 mod ports;
 mod rules;
+mod targets;
 mod volumes;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ pub use fields::unknown_field;
 pub use gpus::Gpus;
 pub use ledger::Ledger;
 pub use rules::Rules;
+pub use targets::Target;
 
 use crate::api::cluster::ImagePullBehavior;
 use crate::api::names;
@@ -57,6 +59,8 @@ pub struct Wanted {
     pub host_ports: BTreeMap<(String, u16, Protocol), u16>,
     /// By container, the digest that its image must have.
     pub digests: BTreeMap<String, String>,
+    /// Its ports that get requests.
+    pub targets: Vec<Target>,
     /// It is to end, for this reason.
     pub end: Option<Stop>,
     /// It may not run here, for this reason.
@@ -148,6 +152,7 @@ impl Wanted {
             },
             host_ports,
             digests: extensions.map(images::digests).unwrap_or_default(),
+            targets: targets::targets(task),
             end: Self::end_of(task),
             refusal: None,
             pull: rules.pull,
@@ -345,15 +350,16 @@ impl Wanted {
         if !self.has_own_network(container) {
             return Dns::default();
         }
-        if !settings.dns_servers.is_empty() || rules.dns_servers.is_empty() {
+        let cluster = rules.dns.as_ref();
+        let Some(cluster) = cluster.filter(|_| settings.dns_servers.is_empty()) else {
             return own(&settings.dns_servers);
-        }
+        };
         if !settings.dns_search_domains.is_empty() {
-            return own(&rules.dns_servers);
+            return own(&cluster.servers);
         }
-        let domain = &rules.dns_domain;
+        let domain = &cluster.domain;
         Dns {
-            servers: rules.dns_servers.clone(),
+            servers: cluster.servers.clone(),
             search: vec![
                 format!("{}.svc.{domain}", self.namespace),
                 format!("svc.{domain}"),

@@ -7,7 +7,7 @@ use crate::runtime::{Namespace, Network, Publish};
 
 impl Wanted {
     /// Whose network `container` uses. A pause container is on a bridge only where it holds the task's address.
-    pub(super) fn network(&self, container: &Container) -> Network {
+    pub(in crate::agent) fn network(&self, container: &Container) -> Network {
         match self.definition.network_mode {
             NetworkMode::Awsvpc if container.is_pause() => Network::Bridge,
             NetworkMode::Awsvpc => Network::Container(self.engine_name(PAUSE)),

@@ -1,5 +1,6 @@
 //! What an agent is told once, for all of its tasks.
 
+use crate::agent::dns::ClusterDns;
 use crate::api::cluster::ImagePullBehavior;
 use crate::domain::security::Profile;
 
@@ -12,10 +13,8 @@ pub struct Rules {
     pub profile: Profile,
     /// When images are pulled.
     pub pull: ImagePullBehavior,
-    /// The cluster's name servers; the engine's own are used when there are none.
-    pub dns_servers: Vec<String>,
-    /// Domain of the cluster, such as `cluster.local`.
-    pub dns_domain: String,
+    /// The cluster's name resolution; the engine's own is used where it is not known.
+    pub dns: Option<ClusterDns>,
     /// The engine's log driver for containers that name none.
     pub log_driver: String,
     /// Folder in which the engine keeps everything.

@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::agent::dns::ClusterDns;
 use crate::domain::definition::namespaces::PAUSE;
 use crate::domain::security::Profile;
 use crate::runtime::{Namespace, Network};
@@ -30,8 +31,10 @@ fn web() -> TaskDefinitionSpec {
 fn rules() -> Rules {
     Rules {
         instance: "node-1".into(),
-        dns_servers: vec!["10.96.0.10".into()],
-        dns_domain: "cluster.local".into(),
+        dns: Some(ClusterDns {
+            servers: vec!["10.96.0.10".into()],
+            domain: "cluster.local".into(),
+        }),
         ..Rules::default()
     }
 }

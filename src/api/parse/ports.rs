@@ -1,10 +1,12 @@
 //! Port mappings of a container, from their shapes. A range becomes one mapping for each of its ports.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use super::super::shapes::{self, NetworkMode};
 use super::{Problem, TaskDefinitionSpec, protocol};
 use crate::domain::definition::PortMapping;
+use crate::domain::resources::Protocol;
 
 /// Ports of one container, those of ranges included: as many as ECS has mappings.
 const MOST: usize = 100;
@@ -53,6 +55,17 @@ pub(super) fn problems(spec: &TaskDefinitionSpec) -> Vec<Problem> {
 pub(super) fn port_mappings(spec: &shapes::ContainerDefinition) -> Vec<PortMapping> {
     let mappings = spec.port_mappings.iter().flatten();
     mappings.flat_map(expanded).collect()
+}
+
+/// Those of its mappings that have a name.
+pub(super) fn port_names(spec: &shapes::ContainerDefinition) -> BTreeMap<String, (u16, Protocol)> {
+    let mappings = spec.port_mappings.iter().flatten();
+    let named = mappings.filter_map(|mapping| {
+        let name = mapping.name.as_ref().filter(|name| !name.is_empty())?;
+        let first = expanded(mapping).into_iter().next()?;
+        Some((name.to_string(), (first.container_port, first.protocol)))
+    });
+    named.collect()
 }
 
 fn expanded(mapping: &shapes::PortMapping) -> Vec<PortMapping> {

@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime};
 
 use super::{
     Deserialize, JsonSchema, KubeSchema, List, Serialize, StopCode, Str, TaskProtection,
-    TransportProtocol,
+    TaskTarget, TaskTraffic, TransportProtocol,
 };
 use crate::api::conditions;
 
@@ -67,6 +67,12 @@ pub struct EcsTaskStatus {
     /// Why it ended, in ECS's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped_reason: Option<Str<1024>>,
+    /// When requests were first and last sent to it. Written by the controller.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<TaskTraffic>,
+    /// The targets that it is, one for each of `spec.extensions.loadBalancers`.
+    #[serde(default, skip_serializing_if = "List::is_empty")]
+    pub targets: List<TaskTarget, 32>,
     /// ARN of the task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_arn: Option<Str<512>>,

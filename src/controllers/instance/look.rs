@@ -13,6 +13,7 @@ use crate::api::container_instance::ContainerInstance;
 use crate::api::names;
 use crate::controllers::cache::key_of;
 use crate::controllers::context::Context;
+use crate::controllers::wakes::all_groups;
 use crate::domain::liveness::{Host, Presence, Sign, Watch};
 
 /// Taint by which a person says that a node is off for good.
@@ -215,6 +216,10 @@ fn conclude(context: &Context, verdict: BTreeMap<String, Presence>) {
             .iter()
             .map(|service| key_of(&**service)),
     );
+    context
+        .queues
+        .target_groups
+        .extend(all_groups(&context.world));
     let out_of_reach: BTreeSet<&String> = changed
         .iter()
         .filter(|(_, presence)| matches!(presence, Presence::Lost | Presence::Fenced))

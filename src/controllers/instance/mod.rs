@@ -27,7 +27,7 @@ use super::context::Context;
 use super::world::World;
 use crate::api::container_instance::{ContainerInstance, InstanceState};
 use crate::domain::engines::Claim;
-use crate::domain::liveness::Presence;
+use crate::domain::liveness::{Host, Presence};
 use crate::domain::placement;
 
 /// Between two looks at the Leases; agents renew theirs every ten seconds.
@@ -50,6 +50,29 @@ pub fn zone(world: &World, instance: &ContainerInstance) -> Option<String> {
     let own = instance.spec.attributes.get(placement::ZONE);
     own.map(ToString::to_string)
         .or_else(|| node_label(world, instance, ZONE_LABEL))
+}
+
+/// Node that an instance is on: for an instance pod that of the pod.
+pub fn node_of(context: &Context, instance: &ContainerInstance) -> Option<String> {
+    let pod = || {
+        let pod = instance.spec.pod_name.as_ref()?;
+        let key = (context.settings.agent_namespace.clone(), pod.to_string());
+        context
+            .world
+            .pods
+            .get(&key)?
+            .spec
+            .as_ref()?
+            .node_name
+            .clone()
+    };
+    pod().or_else(|| instance.spec.node_name.as_ref().map(ToString::to_string))
+}
+
+/// Whether Kubernetes says that what carries an instance works.
+pub fn host_works(context: &Context, instance: &str) -> bool {
+    let instance = context.world.instance(instance);
+    instance.is_some_and(|instance| look::host(context, &instance) == Host::Ready)
 }
 
 /// The kind of machine that an instance's node is, where the node says so.

@@ -11,7 +11,7 @@ use super::deployment::Target;
 use super::observe::{Scene, service_uid};
 use super::placed;
 use crate::api::service::EcsService;
-use crate::api::task::{self, EcsTask, TaskService};
+use crate::api::task::{self, EcsTask, HealthStatus, TargetHealth, TaskService};
 use crate::controllers::cache::key_of;
 use crate::controllers::context::Context;
 use crate::controllers::writes::{Created, Error, api_of, create, doing, is_status, patch};
@@ -133,9 +133,9 @@ fn zone_of(scene: &Scene, task: &str) -> String {
 }
 
 /// What people are told of a stop, beyond that it happened.
-fn told(cause: Cause, task: &EcsTask, zone: String) -> Option<ServiceEvent> {
-    let instance = || task.instance().unwrap_or_default().to_owned();
-    let task = task.task_id();
+fn told(cause: Cause, object: &EcsTask, zone: String) -> Option<ServiceEvent> {
+    let instance = || object.instance().unwrap_or_default().to_owned();
+    let task = object.task_id();
     match cause {
         Cause::InstanceLost => Some(ServiceEvent::InstanceLost {
             task,
@@ -145,13 +145,33 @@ fn told(cause: Cause, task: &EcsTask, zone: String) -> Option<ServiceEvent> {
             task,
             instance: instance(),
         }),
-        Cause::Unhealthy => Some(ServiceEvent::FailedHealthChecks { task }),
+        Cause::Unhealthy => Some(unhealthy(object, task)),
         Cause::Rebalanced => Some(ServiceEvent::StoppedInZone {
             zone,
             tasks: vec![task],
         }),
         Cause::ScaleIn | Cause::Replaced => None,
     }
+}
+
+/// Which check of a task failed.
+fn unhealthy(object: &EcsTask, task: String) -> ServiceEvent {
+    let checked = object.status.as_ref().and_then(|it| it.health_status);
+    let failing = object
+        .targets()
+        .iter()
+        .find(|target| target.health == TargetHealth::Unhealthy)
+        .filter(|_| checked != Some(HealthStatus::Unhealthy));
+    failing.map_or_else(
+        || ServiceEvent::FailedHealthChecks { task: task.clone() },
+        |failing| ServiceEvent::TargetUnhealthy {
+            task: task.clone(),
+            instance: object.instance().unwrap_or_default().to_owned(),
+            port: failing.host_port.unwrap_or(failing.container_port),
+            group: failing.target_group.to_string(),
+            reason: failing.description.as_deref().cloned().unwrap_or_default(),
+        },
+    )
 }
 
 /// Tells a task to stop, once: a task that was told already is left alone.

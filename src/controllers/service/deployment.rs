@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
+use super::balanced;
 use super::observe::{Obstacle, Runnable, Scene, runnable};
 use super::revisions::{content, next_number, recorded, same, snapshot};
 use super::verdict::last_failure;
@@ -13,7 +14,7 @@ use crate::api::service::{
     DeploymentRecord, DeploymentState, DeploymentStatus, EcsService, EcsServiceRevision,
     EcsServiceRevisionSpec, EcsServiceStatus, RolloutState, StopType,
 };
-use crate::api::task::ImageDigest;
+use crate::api::task::{ImageDigest, TaskLoadBalancer};
 use crate::controllers::context::Context;
 use crate::controllers::writes::Error;
 use crate::domain::events::{self, ServiceEvent as Happened};
@@ -35,6 +36,8 @@ pub(super) struct Target {
     pub(super) service_revision: String,
     /// What it runs.
     pub(super) runs: Runnable,
+    /// Ports of its tasks that requests are sent to.
+    pub(super) load_balancers: Vec<TaskLoadBalancer>,
     /// The digests of its images, once they are known.
     pub(super) digests: Vec<ImageDigest>,
 }
@@ -173,6 +176,7 @@ pub(super) fn settled(
             runnable(context, service, task_definition, scene.profile)
         };
         runs.map(|runs| Target {
+            load_balancers: balanced::ports(context, service, revision, &runs.definition),
             number,
             id: ids::deployment_id(&service.uid().unwrap_or_default(), number),
             service_revision: revision.to_string(),

@@ -1,6 +1,6 @@
 //! The newest messages of a service, in its status and coarsely as Kubernetes Events.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -45,6 +45,9 @@ pub(super) async fn add(
         }
     }
     let fresh = context.unreported(&uid, |unreported: &mut Unreported| {
+        let moved = registrations(std::mem::take(&mut unreported.targets));
+        let moved = moved.iter().map(|event| event.message(&name));
+        unreported.events.extend(moved);
         unreported.events.clone()
     });
     for message in fresh {
@@ -57,4 +60,20 @@ pub(super) async fn add(
         status.events.insert(0, event);
     }
     status.events.truncate(EVENTS);
+}
+
+/// What became of the service's targets, by target group.
+fn registrations(targets: BTreeMap<String, (usize, usize)>) -> Vec<Happened> {
+    let events = targets.into_iter().flat_map(|(group, (more, fewer))| {
+        let registered = (more > 0).then(|| Happened::Registered {
+            targets: more,
+            group: group.clone(),
+        });
+        let deregistered = (fewer > 0).then_some(Happened::Deregistered {
+            targets: fewer,
+            group,
+        });
+        [registered, deregistered]
+    });
+    events.flatten().collect()
 }

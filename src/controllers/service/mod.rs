@@ -2,6 +2,7 @@
 //! tasks of the newest deployment becomes the desired count.
 
 mod act;
+mod balanced;
 mod delete;
 mod deployment;
 mod events;
@@ -78,6 +79,9 @@ pub async fn reconcile(service: Arc<EcsService>, context: Arc<Context>) -> Resul
         Ok(scene) => scene,
         Err(obstacle) => return report::obstacle(&context, &api, &service, &obstacle, now).await,
     };
+    if let Some(obstacle) = balanced::ensure_names(&context, &service, &scene).await? {
+        return report::obstacle(&context, &api, &service, &obstacle, now).await;
+    }
     let mut current = match deployment::current(&context, &service, &scene, now).await? {
         deployment::Step::Settled(current) => *current,
         deployment::Step::Recorded(status) => {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
+use super::balanced;
 use super::ground::{Ground, has_replicas};
 use super::wanted::wanted_revision;
 use crate::api::cluster::{DisconnectPolicy, DrainingProtectedTasks, EcsCluster};
@@ -19,6 +20,7 @@ use crate::controllers::daemons::is_daemon;
 use crate::controllers::definitions::Definitions;
 use crate::controllers::instance::{drains, zone};
 use crate::controllers::ledger::tasks_named;
+use crate::controllers::traffic;
 use crate::domain::definition::TaskDefinition;
 use crate::domain::definition::rules::Problem;
 use crate::domain::events;
@@ -73,7 +75,7 @@ pub(super) struct Obstacle {
 }
 
 impl Obstacle {
-    fn waits(reason: &'static str, message: String) -> Self {
+    pub(super) fn waits(reason: &'static str, message: String) -> Self {
         Self {
             reason,
             message,
@@ -126,6 +128,7 @@ pub(super) fn observe(
     if let Some(problem) = parse::too_many_constraints(&placement, &wanted.definition) {
         return Err(invalid(vec![problem]));
     }
+    balanced::check(context, service, &wanted.definition)?;
     let objects = tasks_of(context, service);
     let ground = Ground::of(context, service, &placement, presence);
     let scheduling = ground.scheduling(context, &wanted);
@@ -156,7 +159,7 @@ pub(super) fn observe(
     })
 }
 
-fn invalid(problems: Vec<Problem>) -> Obstacle {
+pub(super) fn invalid(problems: Vec<Problem>) -> Obstacle {
     let list: Vec<String> = problems.iter().map(ToString::to_string).collect();
     Obstacle::stalls(reason::INVALID, list.join("; "))
 }
@@ -251,8 +254,10 @@ fn snapshot(
         &task.namespace().unwrap_or_default(),
         task.revision_name(),
     );
+    let checked = definition.is_some_and(|definition| definition.has_health_check());
     let known = context.presence_in(presence, instance);
     let object = context.world.instance(instance);
+    let target = traffic::target_of(context, task);
     Some(Task {
         name: task.name_any(),
         deployment: service.deployment,
@@ -260,12 +265,13 @@ fn snapshot(
         attempt: service.attempt,
         state: task.state(),
         stopping: task.is_stopping(),
-        checked: definition.is_some_and(|definition| definition.has_health_check()),
+        checked,
         health: status
             .and_then(|status| status.health_status)
             .map(Into::into)
             .unwrap_or_default(),
-        target: None,
+        target: target.as_ref().map(|(target, _)| *target),
+        failing_group: target.and_then(|(_, group)| group),
         instance: instance.to_owned(),
         marks: Vec::new(),
         protected_until: task.protected_until(),
@@ -285,11 +291,26 @@ fn snapshot(
             .creation_timestamp()
             .map_or(Timestamp::UNIX_EPOCH, |time| time.0),
         started_at: status.and_then(|status| Some(status.started_at.as_ref()?.0)),
-        healthy_since: status.and_then(|status| Some(status.healthy_since.as_ref()?.0)),
+        healthy_since: healthy_since(task, checked),
         stopped_at: status.and_then(|status| Some(status.stopped_at.as_ref()?.0)),
         stop_code: status.and_then(|status| status.stop_code).map(Into::into),
         ending: ending(task),
     })
+}
+
+/// When it came to pass all its checks: a target does so first when it is registered.
+fn healthy_since(task: &EcsTask, checked: bool) -> Option<Timestamp> {
+    let status = task.status.as_ref();
+    let own = status.and_then(|status| Some(status.healthy_since.as_ref()?.0));
+    if task.target_groups().next().is_none() {
+        return own;
+    }
+    let registered = task.traffic().registered_at?.0;
+    if checked {
+        Some(own?.max(registered))
+    } else {
+        Some(registered)
+    }
 }
 
 fn ending(task: &EcsTask) -> Ending {
@@ -300,7 +321,7 @@ fn ending(task: &EcsTask) -> Ending {
         .and_then(|stop| stop.reason.as_ref());
     if task.was_refused() {
         Ending::Refused
-    } else if told.is_some_and(|reason| reason == events::FAILED_HEALTH_CHECKS) {
+    } else if told.is_some_and(|reason| events::tells_of_failed_checks(reason)) {
         Ending::Unhealthy
     } else {
         Ending::AsCoded

@@ -178,6 +178,7 @@ fn new_task(
                 task_definition: None,
                 host_ports: placing::host_ports(&target.runs.definition, placement),
                 image_digests: target.digests.clone().into(),
+                load_balancers: target.load_balancers.clone().into(),
             }),
             ..EcsTaskSpec::default()
         },

@@ -14,6 +14,7 @@ use tracing::instrument;
 
 use super::cache::key_of;
 use super::context::{Context, RESYNC};
+use super::traffic;
 use super::writes::{Error, api_of, apply_status_over, set_finalizer};
 use crate::api::cluster::DisconnectPolicy;
 use crate::api::conditions;
@@ -58,6 +59,9 @@ pub async fn reconcile(task: Arc<EcsTask>, context: Arc<Context>) -> Result<Acti
     };
     if task.is_stopped() && !deleting {
         return retire::collect(&context, &api, &task).await;
+    }
+    if !task.load_balancers().is_empty() {
+        traffic::attend_to(&context, &api, &task).await?;
     }
     let presence = context.presence_in(&*context.presence().await, instance);
     if deleting && (presence >= lets_go_at(&context, &task) || has_no_containers(&task)) {
@@ -140,6 +144,8 @@ async fn write_stopped(
             .or_else(|| Some(crate::api::bounded::Str::cut(&stop.reason))),
         stopped_at: now.clone(),
         stopping_at: before.stopping_at.clone().or(now),
+        // It has a writer of its own.
+        traffic: None,
         ..before
     };
     // The agent may have told more than the cache shows: its word is not overwritten unseen.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::Resource;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::watcher::Event;
@@ -12,6 +13,7 @@ use super::{World, build};
 use crate::api::cluster::EcsCluster;
 use crate::api::container_instance::ContainerInstance;
 use crate::api::service::{EcsService, EcsServiceRevision};
+use crate::api::target_group::TargetGroup;
 use crate::api::task::EcsTask;
 use crate::api::task_definition::{TaskDefinition, TaskDefinitionRevision};
 use crate::controllers::cache::Cache;
@@ -33,6 +35,10 @@ pub struct Lists {
     pub service_revisions: Vec<EcsServiceRevision>,
     /// Tasks, of all namespaces: they all hold room.
     pub tasks: Vec<EcsTask>,
+    /// Target groups.
+    pub target_groups: Vec<TargetGroup>,
+    /// Endpoints of target groups.
+    pub slices: Vec<EndpointSlice>,
     /// Nodes, which tell zones and who is cordoned.
     pub nodes: Vec<Node>,
 }
@@ -48,6 +54,8 @@ impl World {
             services,
             service_revisions,
             tasks,
+            target_groups,
+            slices,
             nodes,
         } = lists;
         let (world, mut writers) = build();
@@ -62,6 +70,12 @@ impl World {
             service_revisions,
         );
         fill(&mut writers.tasks, &world.tasks, tasks);
+        fill(
+            &mut writers.target_groups,
+            &world.target_groups,
+            target_groups,
+        );
+        fill(&mut writers.slices, &world.slices, slices);
         fill(&mut writers.nodes, &world.nodes, nodes);
         world
     }

@@ -134,6 +134,8 @@ pub struct Container {
     pub gpus: u32,
     /// Ports to publish.
     pub port_mappings: Vec<PortMapping>,
+    /// Its mappings that have a name, for Service Connect: container port and protocol.
+    pub port_names: BTreeMap<String, (u16, Protocol)>,
     /// Replaces the image's health check; without one the container has none.
     pub health_check: Option<HealthCheck>,
     /// Labels of the user.

@@ -41,6 +41,7 @@ pub fn container(name: &str) -> Container {
         memory_reservation: None,
         gpus: 0,
         port_mappings: Vec::new(),
+        port_names: BTreeMap::new(),
         health_check: None,
         docker_labels: BTreeMap::new(),
         stop_timeout: None,

@@ -9,15 +9,24 @@ const PUBLISH: &str =
 const READ_WITH_ALARMS: &str = "it is read only while alarms.enable is true";
 const READ_WITH_STRATEGY: &str = "it is read only with the strategy of its name";
 const READ_WITH_CRITERIA: &str = "it is read only while earlySuccessCriteria.enable is true";
-const READ_WITH_CONNECT: &str = "it is read only while serviceConnectConfiguration.enabled is true";
+const NO_PROXY: &str = "Kubernetes Services carry the requests, and there is no proxy in the task";
+const SHIFTS_TRAFFIC: &str =
+    "it is read only with a strategy that shifts traffic between two revisions";
 
 pub(super) const TABLE: &[Entry] = &[
     carried_out("cluster"),
     carried_out("serviceName"),
     carried_out("taskDefinition"),
     carried_out("availabilityZoneRebalancing"),
-    refused("loadBalancers", PUBLISH),
-    refused("serviceRegistries", PUBLISH),
+    carried_out("loadBalancers[].targetGroupArn"),
+    refused(
+        "loadBalancers[].loadBalancerName",
+        "Classic Load Balancers exist only in AWS: name a TargetGroup in targetGroupArn",
+    ),
+    carried_out("loadBalancers[].containerName"),
+    carried_out("loadBalancers[].containerPort"),
+    without_effect("loadBalancers[].advancedConfiguration", SHIFTS_TRAFFIC),
+    carried_out("serviceRegistries"),
     carried_out("desiredCount"),
     without_effect(
         "clientToken",
@@ -93,20 +102,36 @@ pub(super) const TABLE: &[Entry] = &[
     carried_out("enableECSManagedTags"),
     carried_out("propagateTags"),
     carried_out("enableExecuteCommand"),
-    refused("serviceConnectConfiguration.enabled", PUBLISH),
-    without_effect("serviceConnectConfiguration.namespace", READ_WITH_CONNECT),
-    without_effect("serviceConnectConfiguration.services", READ_WITH_CONNECT),
+    carried_out("serviceConnectConfiguration.enabled"),
     without_effect(
-        "serviceConnectConfiguration.logConfiguration",
-        READ_WITH_CONNECT,
+        "serviceConnectConfiguration.namespace",
+        "names are found in the service's Kubernetes namespace",
+    ),
+    carried_out("serviceConnectConfiguration.services[].portName"),
+    carried_out("serviceConnectConfiguration.services[].discoveryName"),
+    carried_out("serviceConnectConfiguration.services[].clientAliases[].port"),
+    carried_out("serviceConnectConfiguration.services[].clientAliases[].dnsName"),
+    without_effect(
+        "serviceConnectConfiguration.services[].clientAliases[].testTrafficRules",
+        SHIFTS_TRAFFIC,
     ),
     without_effect(
+        "serviceConnectConfiguration.services[].ingressPortOverride",
+        NO_PROXY,
+    ),
+    without_effect("serviceConnectConfiguration.services[].timeout", NO_PROXY),
+    refused(
+        "serviceConnectConfiguration.services[].tls",
+        "there is no proxy that would encrypt: have the application do it, and leave tls out",
+    ),
+    without_effect("serviceConnectConfiguration.logConfiguration", NO_PROXY),
+    without_effect(
         "serviceConnectConfiguration.accessLogConfiguration",
-        READ_WITH_CONNECT,
+        NO_PROXY,
     ),
     without_effect(
         "serviceConnectConfiguration.containerConfigurations",
-        READ_WITH_CONNECT,
+        NO_PROXY,
     ),
     refused(
         "volumeConfigurations",

@@ -93,10 +93,7 @@ pub(super) const TABLE: &[Entry] = &[
     carried_out("containerDefinitions[].portMappings[].containerPort"),
     carried_out("containerDefinitions[].portMappings[].hostPort"),
     carried_out("containerDefinitions[].portMappings[].protocol"),
-    without_effect(
-        "containerDefinitions[].portMappings[].name",
-        READ_BY_SERVICE_CONNECT,
-    ),
+    carried_out("containerDefinitions[].portMappings[].name"),
     without_effect(
         "containerDefinitions[].portMappings[].appProtocol",
         READ_BY_SERVICE_CONNECT,

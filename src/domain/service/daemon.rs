@@ -8,9 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::planner::{Place, Plan, Scene, Start, attempts, retire};
 use super::throttle::throttle;
-use super::victims::{Sorted, lost, most_crowded, push};
+use super::victims::{Sorted, lost, most_crowded, push, push_unhealthy};
 use super::{Cause, DaemonInstance, Scheduling, Task, Wanted};
-use crate::domain::events;
 
 impl Scheduling {
     /// Tasks that a DAEMON service has: one for each instance that can take one, or has one. `tasks` are all of the service.
@@ -56,8 +55,7 @@ pub(super) fn plan(scene: &Scene<'_>, instances: &[DaemonInstance]) -> Plan {
     let current: Vec<&Task> = without(&current, &surplus);
     let sort = Sorted::of(&current, wanted, scene.now);
     let sick = most_crowded(&sort.unhealthy, &active, scene.is_calm().into());
-    let unhealthy = (Cause::Unhealthy, events::FAILED_HEALTH_CHECKS.to_owned());
-    push(&mut plan.stops, &sick, &unhealthy);
+    push_unhealthy(&mut plan.stops, &sick);
     let healthy = without(&active, &surplus);
     let healthy = healthy.iter().filter(|task| scene.healthy(task)).count();
     let retired = retire(scene, &old, &active, healthy);

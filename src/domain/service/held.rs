@@ -8,9 +8,8 @@ use std::collections::BTreeMap;
 
 use super::planner::{Place, Plan, Scene, Start, attempts, retire, starts};
 use super::throttle::throttle;
-use super::victims::{Sorted, lost, most_crowded, push, take};
+use super::victims::{Sorted, lost, most_crowded, push, push_unhealthy, take};
 use super::{Cause, Ending, Task, Wanted};
-use crate::domain::events;
 use crate::domain::task::StopCode;
 
 /// The next steps of a service whose newest deployment has failed.
@@ -53,9 +52,8 @@ pub(super) fn hold(scene: &Scene<'_>) -> Plan {
         .copied()
         .collect();
     if leaving.is_empty() && shed.is_empty() && scene.is_calm() {
-        let unhealthy = (Cause::Unhealthy, events::FAILED_HEALTH_CHECKS.to_owned());
         let worst = most_crowded(&sick, &active, 1);
-        push(&mut plan.stops, &worst, &unhealthy);
+        push_unhealthy(&mut plan.stops, &worst);
     }
     let room = wanted.upper_bound().saturating_sub(scene.live());
     let current = new.iter().filter(|task| stays(task)).count();

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::balance::Balance;
 use super::held::{hold, restarts};
 use super::throttle::{Failures, failures};
-use super::victims::{Sorted, lost, most_crowded, push};
+use super::victims::{Sorted, lost, most_crowded, push, push_unhealthy};
 use super::{Cause, Rollout, Scheduling, StopTask, Task, Wanted, daemon};
 use crate::domain::events;
 
@@ -199,11 +199,7 @@ fn replicas(scene: &Scene<'_>, zones: &[String]) -> Plan {
     let unhealthy = unhealthy(scene, &sort, &leaving, &active, new.len(), live);
     let cause = balance.cause(&leaving);
     push(&mut plan.stops, &leaving, &scene.scaling(cause));
-    push(
-        &mut plan.stops,
-        &unhealthy,
-        &(Cause::Unhealthy, events::FAILED_HEALTH_CHECKS.to_owned()),
-    );
+    push_unhealthy(&mut plan.stops, &unhealthy);
     leaving.extend(unhealthy);
 
     let stays = |task: &Task| !leaving.iter().any(|gone| gone.name == task.name);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Mark, Wanted};
+use crate::domain::events;
 use crate::domain::liveness::Presence;
 use crate::domain::task::{Health, StopCode, TaskState};
 
@@ -29,6 +30,8 @@ pub struct Task {
     pub health: Health,
     /// What the load balancers of its service say of it; `None` where it has none.
     pub target: Option<Target>,
+    /// The target group whose health checks it fails.
+    pub failing_group: Option<String>,
     /// Name of its instance.
     pub instance: String,
     /// Availability zone of its instance.
@@ -154,6 +157,16 @@ impl Task {
         self.is_running()
             && ((self.checked && self.health == Health::Unhealthy)
                 || self.target == Some(Target::Unhealthy))
+    }
+
+    /// Which of its checks fails, in ECS's words: its containers' own before those of its target groups.
+    pub(super) fn failed_check(&self) -> String {
+        match &self.failing_group {
+            Some(group) if !(self.checked && self.health == Health::Unhealthy) => {
+                events::failed_target_health_checks(group)
+            }
+            Some(_) | None => events::FAILED_HEALTH_CHECKS.to_owned(),
+        }
     }
 
     /// A check of it fails, and the grace period after its start is over.

@@ -58,6 +58,7 @@ pub(super) fn task(slot: i64) -> Task {
         stopping: false,
         draining: false,
         target: None,
+        failing_group: None,
         marks: vec![
             Mark::Bucket(None),
             Mark::Bucket(Some(format!("i{}", slot % 3))),

@@ -106,6 +106,13 @@ pub(super) fn push(stops: &mut Vec<StopTask>, tasks: &[&Task], (cause, reason): 
     }));
 }
 
+/// Adds the stops of these tasks, each with the check that it fails.
+pub(super) fn push_unhealthy(stops: &mut Vec<StopTask>, tasks: &[&Task]) {
+    for task in tasks {
+        push(stops, &[task], &(Cause::Unhealthy, task.failed_check()));
+    }
+}
+
 /// What one rule of a placement strategy sees of a task's place.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mark {

@@ -12,6 +12,7 @@ use super::link::Failure;
 use super::mutation::Mutation;
 use super::objects::{Basis, Content, Key, Object, Service, TaskObject};
 use super::observe::{is_refused, placeable};
+use super::traffic::Traffic;
 use crate::agent::step::TaskReport;
 use crate::domain::events;
 use crate::domain::ids;
@@ -203,6 +204,7 @@ impl Replica {
             stop: None,
             deleting: false,
             created_at: cluster.now,
+            traffic: Traffic::default(),
             status: TaskReport::default(),
         };
         self.create(service, task, start, &scene.basis, cluster)?;

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::api::Api;
-use super::book::{Care, Entry};
+use super::book::{Care, Entry, Signal};
 use super::catalog::Catalog;
 use super::history::History;
 use super::link::Link;
@@ -52,6 +52,7 @@ pub(super) struct Agent {
     suspects: BTreeSet<String>,
     /// UIDs of tasks that there was no room for.
     pub(super) refused: BTreeSet<String>,
+    pub(super) signals: Vec<Signal>,
 }
 
 /// All that an agent acts upon.
@@ -91,10 +92,10 @@ impl Agent {
             beat_at: now,
             suspects: BTreeSet::new(),
             refused: BTreeSet::new(),
+            signals: Vec::new(),
         }
     }
 
-    /// kill -9.
     pub(super) fn die(&mut self) {
         self.up = false;
         self.life += 1;
@@ -110,13 +111,11 @@ impl Agent {
         self.refused.clear();
     }
 
-    /// A new process, which knows nothing.
     pub(super) fn start(&mut self, now: Timestamp) {
         self.up = true;
         self.list_at = now;
     }
 
-    /// Settings that every task's containers are made with.
     pub(super) const fn rules(&self) -> &Rules {
         &self.rules
     }
@@ -235,6 +234,7 @@ impl Agent {
         for (uid, entry) in &mut self.book {
             if entry.version > 0 && !known.contains(uid.as_str()) {
                 entry.version = 0;
+                entry.task.object_is_gone(around.now);
                 entry.task.discard();
                 entry.dirty = true;
             }
@@ -258,6 +258,7 @@ impl Agent {
         if let Some(entry) = self.book.get_mut(&object.uid) {
             entry.version = version;
             entry.dirty = true;
+            entry.hear_of_traffic(object, around);
             let lost = |stop: &Stop| stop.code == StopCode::TerminationNotice;
             if around.mutation != Mutation::RunOnAfterRejoin
                 || !object.stop.as_ref().is_some_and(lost)
@@ -302,6 +303,7 @@ impl Agent {
         let name = object.name.clone();
         let mut entry = Entry::new(name, task, Some(object.status.clone()), version);
         entry.care = care;
+        entry.hear_of_traffic(object, around);
         self.book.insert(object.uid.clone(), entry);
     }
 
@@ -323,7 +325,8 @@ impl Agent {
 
     fn step(&mut self, around: &mut Surroundings<'_>) {
         let life = self.life;
-        for entry in self.book.values_mut() {
+        for (uid, entry) in &mut self.book {
+            entry.look_at_connections(around.random);
             let woken = entry.task.wake(around.now).is_none();
             if entry.care == Care::Forgotten || (!entry.dirty && woken) {
                 continue;
@@ -331,6 +334,8 @@ impl Agent {
             entry.dirty = !woken;
             entry.stepped = true;
             for order in entry.task.step(around.now) {
+                self.signals
+                    .extend(entry.signal(&order.call, uid, around.now));
                 let call = entry.send(order, life, around);
                 around.machine.calls.extend(call);
             }

@@ -332,7 +332,7 @@ impl Api {
         })
     }
 
-    fn update(
+    pub(super) fn update(
         &mut self,
         (seen, at): (&TaskObject, u64),
         basis: Option<Rc<Basis>>,

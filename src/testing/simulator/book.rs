@@ -1,11 +1,21 @@
 //! A task in an agent's book, and its calls on their way to the engine.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 
 use super::agent::{Surroundings, later};
 use super::machine::InFlight;
-use crate::agent::step::{Call, Order, TaskReport};
+use super::mutation::Mutation;
+use super::objects::TaskObject;
+use super::random::Random;
+use crate::agent::step::{Call, GroupFound, Order, Reach, TaskReport};
 use crate::agent::task::Task;
+use crate::api::task::TaskTraffic;
+use crate::domain::task::StopCode;
+use crate::domain::traffic::PATIENCE;
+use crate::domain::traffic::check::Group;
 
 const DEADLINE: SignedDuration = SignedDuration::from_secs(30);
 
@@ -15,6 +25,16 @@ pub(super) enum Care {
     Taken,
     /// By mistake.
     Forgotten,
+}
+
+/// A container was told to end.
+pub(super) struct Signal {
+    /// Name of its task.
+    pub(super) task: String,
+    /// UID of its task.
+    pub(super) uid: String,
+    /// Its task died by itself, or no controller took its endpoints away for too long.
+    pub(super) is_excused: bool,
 }
 
 /// A task of this instance.
@@ -53,6 +73,64 @@ impl Entry {
             care: Care::Taken,
             delayed: None,
         }
+    }
+
+    /// Takes in what the controller says of the task's traffic, and where its target is.
+    pub(super) fn hear_of_traffic(&mut self, object: &TaskObject, around: &Surroundings<'_>) {
+        let time = |at: Option<Timestamp>| at.map(MicroTime);
+        let mut traffic = TaskTraffic {
+            registered_at: time(object.traffic.registered_at),
+            deregistered_at: time(object.traffic.deregistered_at),
+            deregistration_delay_seconds: Some(20),
+        };
+        if around.mutation == Mutation::SignalAtOnce && object.is_ending() {
+            traffic.registered_at = None;
+            traffic.deregistered_at = Some(MicroTime(around.now));
+        }
+        self.task.told_of_traffic(&traffic, around.now);
+        self.task.reached(&Reach::At("10.0.0.1".to_owned()));
+        let group = Group {
+            check: None,
+            deregistration_delay: Duration::from_secs(20),
+        };
+        self.task.find_groups(|_| GroupFound::Found(group.clone()));
+    }
+
+    /// By chance nobody has a connection to it any more.
+    pub(super) fn look_at_connections(&mut self, random: &mut Random) {
+        if self.task.looks_at_connections() && random.chance(30) {
+            self.task.has_no_connections();
+            self.dirty = true;
+        }
+    }
+
+    /// What a call means for whoever sends requests, if it ends something.
+    pub(super) fn signal(&self, call: &Call, uid: &str, now: Timestamp) -> Option<Signal> {
+        match call {
+            Call::Stop { .. } | Call::Kill => {}
+            Call::Supply
+            | Call::Pull
+            | Call::Inspect
+            | Call::Create
+            | Call::Start
+            | Call::Remove => {
+                return None;
+            }
+        }
+        let report = self.task.report();
+        let died = report
+            .stop
+            .as_ref()
+            .is_some_and(|stop| stop.code == StopCode::EssentialContainerExited);
+        let patience = SignedDuration::try_from(PATIENCE).unwrap_or(SignedDuration::MAX);
+        let waited = report
+            .stopping_at
+            .is_none_or(|at| later(at, patience) <= now);
+        Some(Signal {
+            task: self.name.clone(),
+            uid: uid.to_owned(),
+            is_excused: died || waited,
+        })
     }
 
     /// Sends a call on its way.

@@ -7,8 +7,9 @@ use jiff::SignedDuration;
 
 use super::objects::TaskObject;
 use super::random::Random;
-use crate::agent::wanted::Wanted;
+use crate::agent::wanted::{Target, Wanted};
 use crate::api::cluster::ImagePullBehavior;
+use crate::api::task::TaskLoadBalancer;
 use crate::domain::definition::tests_support::{container, definition};
 use crate::domain::definition::{HealthCheck, PortMapping, TaskDefinition};
 use crate::domain::events;
@@ -20,6 +21,8 @@ use crate::runtime::model::{ModelEngine, Program};
 #[derive(Debug, Clone)]
 pub(super) struct Recipe {
     pub(super) checked: bool,
+    /// It is behind a target group.
+    balanced: bool,
     sidecar: bool,
     ports: Ports,
     memory: u32,
@@ -62,12 +65,14 @@ impl Recipe {
             1 if may_fix_ports => Ports::Fixed,
             _ => Ports::Dynamic,
         };
+        let checked = random.chance(50);
         Self {
-            checked: random.chance(50),
+            checked,
             sidecar: random.chance(30),
             ports,
             memory: 64,
             stops_in: random.time(0, 6000),
+            balanced: checked && ports != Ports::None,
         }
     }
 
@@ -106,6 +111,11 @@ impl Catalog {
     /// Whether the tasks of a service have a health check.
     pub(super) fn is_checked(&self, service: &str) -> bool {
         self.recipe(service).is_some_and(|recipe| recipe.checked)
+    }
+
+    /// Whether the tasks of a service are behind a target group.
+    pub(super) fn is_balanced(&self, service: &str) -> bool {
+        self.recipe(service).is_some_and(|recipe| recipe.balanced)
     }
 
     /// Whether nobody said how the tasks of a version fare.
@@ -174,6 +184,21 @@ impl Catalog {
         definition(service, containers)
     }
 
+    fn targets(&self, task: &TaskObject) -> Vec<Target> {
+        let target = Target {
+            spec: TaskLoadBalancer {
+                target_group: "web".into(),
+                container_name: "app".into(),
+                container_port: 80,
+                protocol: Protocol::Tcp.into(),
+            },
+            container_port: 80,
+            protocol: Protocol::Tcp,
+        };
+        let is_balanced = self.is_balanced(&task.service);
+        is_balanced.then_some(target).into_iter().collect()
+    }
+
     /// What an agent is told of a task.
     pub(super) fn wanted(&self, task: &TaskObject) -> Wanted {
         let definition = self.definition(&task.service, task.version);
@@ -206,6 +231,7 @@ impl Catalog {
             definition,
             host_ports,
             digests: BTreeMap::new(),
+            targets: self.targets(task),
             end: task.stop.clone().or(deleted),
             refusal: None,
             pull: ImagePullBehavior::Default,

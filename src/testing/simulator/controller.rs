@@ -129,6 +129,7 @@ impl Replica {
         let outcome = stash
             .map_or(Ok(false), |decided| self.carry_out(&decided, cluster))
             .and_then(|_| self.look(cluster))
+            .and_then(|()| self.bring_traffic(cluster))
             .and_then(|()| self.reconcile_all(cluster))
             .and_then(|()| self.collect(cluster));
         if matches!(outcome, Err(Failure::Crash)) {
@@ -189,9 +190,10 @@ impl Replica {
             .unwrap_or(Presence::Disconnected)
     }
 
-    fn reconcile_all(&mut self, cluster: &mut Cluster<'_>) -> Result<(), Failure> {
+    /// Whether anything can be decided: the instances were looked at, and what came of unanswered writes is known.
+    pub(super) fn is_ready(&mut self, cluster: &Cluster<'_>) -> bool {
         if self.looked_at.is_none() || !cluster.api.reached_by(&self.link) {
-            return Ok(());
+            return false;
         }
         let mut unsure = std::mem::take(&mut self.unsure);
         if cluster.mutation == Mutation::ForgetUnanswered {
@@ -200,6 +202,13 @@ impl Replica {
         for key in unsure {
             let found = cluster.api.get(&key);
             self.view.settle(key, found);
+        }
+        true
+    }
+
+    fn reconcile_all(&mut self, cluster: &mut Cluster<'_>) -> Result<(), Failure> {
+        if !self.is_ready(cluster) {
+            return Ok(());
         }
         let changed = self.seen != self.view.at;
         self.seen = self.view.at;

@@ -1,5 +1,6 @@
 //! What a seed decides: the services with all that can be set of them, and each single fault.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::catalog::{Quality, Recipe};
@@ -47,6 +48,7 @@ pub(super) fn service(random: &mut Random, name: &str, uid: String, recipe: &Rec
     Service {
         name: name.to_owned(),
         uid,
+        endpoints: BTreeSet::new(),
         deleting: false,
         daemon,
         rebalances: !daemon && random.chance(40),

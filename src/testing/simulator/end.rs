@@ -1,5 +1,6 @@
 //! Whether all is as it is wanted: what has to come true once nothing goes wrong any more.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::invariants;
@@ -58,6 +59,12 @@ impl World {
         };
         if settled != left.len() || left.len() > desired {
             return Some(format!("is to have {desired} tasks at rest: {}", found()));
+        }
+        let running: BTreeSet<String> = left.iter().map(|task| task.uid.clone()).collect();
+        let sound = left.iter().all(|task| self.is_fine(task, newest));
+        if sound && self.catalog.is_balanced(&service.name) && service.endpoints != running {
+            let listed = &service.endpoints;
+            return Some(format!("T3: lists {listed:?} of {running:?}: {}", found()));
         }
         if let Some(task) = left.iter().find(|task| self.is_draining(&task.instance)) {
             let (name, instance) = (&task.name, &task.instance);

@@ -6,13 +6,15 @@ use super::controller::Cluster;
 use super::mutation::Mutation;
 use super::objects::{Service, TaskObject};
 use super::observe::{ending, placeable, zone_of};
+use super::traffic;
 use super::view::View;
 use crate::api::cluster::DisconnectPolicy;
 use crate::domain::ids;
 use crate::domain::liveness::Presence;
 use crate::domain::placement::{Group, Instance, Model, Request, Spread, Strategy, ZONE};
 use crate::domain::resources::Demand;
-use crate::domain::service::{DaemonInstance, Mark, ReplacedWhen, Scheduling, Task};
+use crate::domain::service::{DaemonInstance, Mark, ReplacedWhen, Scheduling, Target, Task};
+use crate::domain::traffic::TargetState;
 
 /// A task as the planner sees it.
 pub(super) fn task(
@@ -38,7 +40,11 @@ pub(super) fn task(
         state: task.status.state,
         stopping: task.is_ending(),
         draining: drains && !(service.daemon && has_replicas(view, &task.instance)),
-        target: None,
+        target: cluster
+            .catalog
+            .is_balanced(&task.service)
+            .then(|| target(task, service)),
+        failing_group: None,
         marks: marks(task, service),
         protected_until: task.protected_until.filter(|_| protects),
         replaced_when: match policy {
@@ -59,6 +65,17 @@ pub(super) fn task(
         stopped_at: task.status.stopped_at,
         ending: ending(task),
         stop_code: told.map(|stop| stop.code),
+    }
+}
+
+/// What its load balancers say of a task.
+fn target(task: &TaskObject, service: &Service) -> Target {
+    if traffic::states(task).contains(&TargetState::Unhealthy) {
+        Target::Unhealthy
+    } else if service.endpoints.contains(&task.uid) {
+        Target::Healthy
+    } else {
+        Target::Initial
     }
 }
 

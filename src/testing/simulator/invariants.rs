@@ -1,6 +1,6 @@
 //! What must hold of tasks at every step, whatever goes wrong. The letters are those of `docs/design/simulation.md`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use jiff::Timestamp;
@@ -16,21 +16,20 @@ use crate::domain::placement::Constraint;
 use crate::domain::service::Rollout;
 use crate::domain::task::StopCode;
 
-/// How the reason of a stop begins that a scale-in or a deployment brings.
+/// So begins the reason of a scale-in's or a deployment's stop.
 const SCALING: &str = "Scaling activity";
 
 /// Commits that one task may take: its creation, its states and health, its stop, and its end.
 const MOST_COMMITS: u64 = 20;
 
-/// What was seen.
 #[derive(Default)]
 pub(super) struct Invariants {
     at: u64,
-    /// By name, as of `at`.
     pub(super) tasks: BTreeMap<String, Rc<TaskObject>>,
     /// Every task that ever was, by the part of its UID that container names carry.
     pub(super) born: BTreeMap<String, Birth>,
     births: u64,
+    pub(super) endpoints: BTreeMap<String, BTreeSet<String>>,
     records: Records,
 }
 
@@ -72,12 +71,14 @@ impl Invariants {
                         Some(before) => {
                             lost_with_reason(&before, task, machines, (now, waits))?;
                             self.changed(&before, task, commit, machines)?;
+                            self.deregistered(&before, task, lawful)?;
                         }
                     }
                     self.counted(task, tally)?;
                 }
                 (Key::Task(name), None) => self.removed(name, machines, now)?,
                 (Key::Service(_), Some(Object::Service(service))) => {
+                    self.listed(service, lawful)?;
                     self.records.changed(service, commit, lawful)?;
                 }
                 (Key::Service(name), None) => self.records.removed(name, &self.tasks)?,
@@ -299,7 +300,7 @@ impl Invariants {
             return Err(format!("S21: {} is protected and is stopped", task.name));
         }
         let voluntary = stop.code == StopCode::ServiceSchedulerInitiated
-            && stop.reason != events::FAILED_HEALTH_CHECKS;
+            && !events::tells_of_failed_checks(&stop.reason);
         if !basis.certain || !voluntary || !basis.healthy.contains(&task.name) {
             return Ok(());
         }

@@ -40,6 +40,7 @@ mod records;
 mod script;
 mod tally;
 mod tamper;
+mod traffic;
 mod trouble;
 mod view;
 mod world;

@@ -66,6 +66,13 @@ pub enum Mutation {
     SilentIsLost,
     /// Tasks of lost instances are replaced though the cluster says to wait.
     IgnorePolicy,
+    // Traffic.
+    /// A task is deregistered while requests are still sent to it.
+    DeregisterWhatIsListed,
+    /// Tasks that are to end are sent requests.
+    ListTheEnding,
+    /// The agent takes every task that is to end for one that gets no requests.
+    SignalAtOnce,
     // On the instance.
     /// A container that cannot be looked at is taken for one that is not there.
     UnknownIsGone,
@@ -85,7 +92,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// All mistakes.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 39] = [
         Self::ForgetOwnWrites,
         Self::ForgetUnanswered,
         Self::TrustStaleCache,
@@ -122,5 +129,8 @@ impl Mutation {
         Self::CountRefusals,
         Self::IgnoreProtection,
         Self::DaemonTwice,
+        Self::DeregisterWhatIsListed,
+        Self::ListTheEnding,
+        Self::SignalAtOnce,
     ];
 }

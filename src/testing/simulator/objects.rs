@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::traffic::Traffic;
 use crate::agent::step::TaskReport;
 use crate::domain::liveness::Presence;
 use crate::domain::placement::Rules;
@@ -77,6 +78,8 @@ pub(super) struct Service {
     pub(super) grace: Duration,
     pub(super) breaker: Breaker,
     pub(super) rules: Rc<Rules>,
+    /// UIDs of the tasks that the slices of its target group list.
+    pub(super) endpoints: BTreeSet<String>,
     pub(super) status: Status,
 }
 
@@ -185,6 +188,8 @@ pub(super) struct TaskObject {
     pub(super) stop: Option<Stop>,
     pub(super) deleting: bool,
     pub(super) created_at: Timestamp,
+    /// What the leader says of its traffic.
+    pub(super) traffic: Traffic,
     pub(super) status: TaskReport,
 }
 

@@ -22,7 +22,7 @@ pub(super) fn ending(task: &TaskObject) -> Ending {
     let told = task.stop.as_ref();
     if is_refused(task) {
         Ending::Refused
-    } else if told.is_some_and(|stop| stop.reason == events::FAILED_HEALTH_CHECKS) {
+    } else if told.is_some_and(|stop| events::tells_of_failed_checks(&stop.reason)) {
         Ending::Unhealthy
     } else {
         Ending::AsCoded

@@ -39,6 +39,7 @@ pub(super) fn basis(
         Some(Presence::Connected | Presence::Disconnected) | None => false,
     };
     let checked = catalog.is_checked(&service.name);
+    let balanced = catalog.is_balanced(&service.name);
     let names = |which: &dyn Fn(&TaskObject) -> bool| {
         let chosen = tasks().filter(|task| which(task));
         chosen.map(|task| task.name.clone()).collect()
@@ -71,7 +72,10 @@ pub(super) fn basis(
     };
     Basis {
         service: Rc::clone(service),
-        healthy: names(&|task| reached(task) && is_healthy(task, checked, service, now)),
+        healthy: names(&|task| {
+            let serves = !balanced || service.endpoints.contains(&task.uid);
+            reached(task) && serves && is_healthy(task, checked, service, now)
+        }),
         out_of_reach: names(&replaceable),
         protected: names(&protected),
         desired: if service.daemon {
@@ -134,7 +138,7 @@ pub(super) fn is_failure(task: &TaskObject) -> bool {
         Some(StopCode::TaskFailedToStart | StopCode::EssentialContainerExited)
     );
     let told = task.stop.as_ref();
-    ended || told.is_some_and(|stop| stop.reason == events::FAILED_HEALTH_CHECKS)
+    ended || told.is_some_and(|stop| events::tells_of_failed_checks(&stop.reason))
 }
 
 /// Whether a service's constraints allow an instance: `node-3` is the only one that any expression excludes.

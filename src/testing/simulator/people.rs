@@ -1,5 +1,6 @@
 //! What people do: they scale, deploy, go back, change how deployments go, delete, and put right what they broke.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use jiff::SignedDuration;
@@ -8,6 +9,7 @@ use super::agent::later;
 use super::catalog::Quality;
 use super::objects::{Object, Service, Status, TaskObject};
 use super::script::{Edit, End};
+use super::traffic::Traffic;
 use super::world::World;
 use crate::agent::step::TaskReport;
 use crate::domain::events;
@@ -78,6 +80,7 @@ impl World {
                 .say(self.now, || format!("people make {} again", service.name));
             self.add_service(Service {
                 uid,
+                endpoints: BTreeSet::new(),
                 status: Status::default(),
                 ..service
             });
@@ -114,6 +117,7 @@ impl World {
             stop: None,
             deleting: false,
             created_at: self.now,
+            traffic: Traffic::default(),
             status: TaskReport::default(),
         };
         if self.api.create_task(task, None, &"people".into()).is_err() {

@@ -202,7 +202,7 @@ impl World {
         self.trouble();
         self.make_again();
         self.machines()?;
-        self.agents();
+        self.agents()?;
         // Two leaders, or one that does not know what was written before it, may do what one alone would not.
         let lawful = self.alone();
         self.judge(lawful)?;
@@ -246,7 +246,7 @@ impl World {
         Ok(())
     }
 
-    fn agents(&mut self) {
+    fn agents(&mut self) -> Result<(), String> {
         for (name, agent) in &mut self.agents {
             let Some(machine) = self.machines.get_mut(name) else {
                 continue;
@@ -262,6 +262,9 @@ impl World {
                 mutation: self.mutation,
             };
             let beat = agent.act(&mut around);
+            for signal in agent.signals.drain(..) {
+                Invariants::signalled(&self.api, &signal)?;
+            }
             let beats = self.beats.entry(name.clone()).or_default();
             *beats += u64::from(beat);
             let renewal = (*beats > 0).then(|| beats.to_string());
@@ -273,6 +276,7 @@ impl World {
                 },
             );
         }
+        Ok(())
     }
 
     fn replicas(&mut self) {

@@ -27,6 +27,7 @@ const KILLS: [Kill; 4] = [Kill::Before, Kill::Meanwhile, Kill::Late, Kill::After
 fn shop(network_mode: NetworkMode) -> TaskDefinition {
     let app = Container {
         image: "app".into(),
+        port_mappings: vec![withdrawal::port()],
         depends_on: vec![Dependency {
             container: "db".into(),
             condition: Condition::Start,
@@ -66,7 +67,7 @@ impl Life {
     fn live(network_mode: NetworkMode, crash: Option<(usize, Kill)>, is_told: bool) -> Self {
         let programs = ["app", "db", "pause"].map(|image| (image, Program::default()));
         let mut life = Self {
-            world: World::new(shop(network_mode), &programs),
+            world: World::new(shop(network_mode), &programs).serving("app"),
             calls: 0,
             crash,
             is_told,
@@ -80,8 +81,15 @@ impl Life {
         life.goes_on_until("the application runs again", |world| {
             world.engine.live().contains(&app) && world.told("app").restart_count == 1
         });
+        life.world.register();
         life.world.stop(StopCode::UserInitiated, "enough");
+        life.world.withdraw();
         life.goes_on_until("it is stopped", |world| {
+            let is_withdrawn = world.passed_since_withdrawal() >= withdrawal::DELAY;
+            assert!(
+                is_withdrawn || world.engine.live().contains(&app),
+                "it was told to end too early"
+            );
             world.task.report().state == TaskState::Stopped && world.engine.live().is_empty()
         });
         life.world.save();
@@ -94,7 +102,7 @@ impl Life {
     }
 
     fn goes_on_until(&mut self, what: &str, reached: impl Fn(&mut World) -> bool) {
-        for _ in 0..40 {
+        for _ in 0..60 {
             while !self.world.is_quiet() {
                 self.perform();
             }

@@ -5,6 +5,50 @@ use crate::domain::definition::HealthCheck;
 use crate::domain::definition::tests_support::waiting;
 use crate::runtime::model::Deed;
 
+impl World {
+    /// What a container waits for has really happened, before it is created.
+    pub(super) fn check_order_of_creation(&mut self, container: &Container) {
+        for (name, condition) in container.dependencies() {
+            let name = self.wanted.engine_name(name);
+            let ever = |wanted: Deed| {
+                let mut deeds = self.engine.deeds().iter();
+                deeds.any(|(who, deed)| *who == name && *deed == wanted)
+            };
+            let reached = match condition {
+                Condition::Start => ever(Deed::Started),
+                Condition::Complete => ever(Deed::Ended),
+                Condition::Healthy => self.healthy.contains(&name),
+                Condition::Success => {
+                    ever(Deed::Ended)
+                        && self
+                            .engine
+                            .inspect(&name, self.now)
+                            .map_or(true, |view| view.exit_code == Some(0))
+                }
+            };
+            assert!(
+                reached,
+                "{} came before {condition:?} of {name}",
+                container.name
+            );
+        }
+    }
+
+    /// Nothing that waited for a container outlives it where the agent ends it.
+    pub(super) fn check_order_of_end(&self, ended: &str) {
+        let live = self.engine.live();
+        let mut containers = self.wanted.definition.containers.iter();
+        let outlives = containers
+            .find(|it| it.depends_on(ended) && live.contains(&self.wanted.engine_name(&it.name)));
+        let is_stopping = self.task.report().stop.is_some();
+        assert!(
+            !is_stopping || outlives.is_none(),
+            "{ended} is stopped before {}",
+            outlives.unwrap().name
+        );
+    }
+}
+
 /// A container of its own image that waits for others.
 fn waits(name: &str, dependencies: &[(&str, Condition)]) -> Container {
     Container {

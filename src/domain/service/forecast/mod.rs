@@ -261,6 +261,7 @@ impl Model {
             checked: self.pace.checks.is_some(),
             health: Health::Unknown,
             target: None,
+            failing_group: None,
             instance: site.instance.clone(),
             zone: site.zone.clone(),
             marks: Vec::new(),
