@@ -4,6 +4,7 @@
 use std::io::{Error, ErrorKind};
 use std::time::Duration;
 
+use axum::extract::RawQuery;
 use axum::http::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -32,6 +33,16 @@ pub(crate) async fn credentials() -> (StatusCode, String) {
     told(asked.await)
 }
 
+/// What somebody else answers, found by the name in the query, such as `http://orders/`.
+pub(crate) async fn fetch(RawQuery(uri): RawQuery) -> (StatusCode, String) {
+    let uri = uri.unwrap_or_default();
+    match timeout(LIMIT, ask(&uri, "GET", "", "")).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => (StatusCode::BAD_GATEWAY, error.to_string()),
+        Err(error) => (StatusCode::GATEWAY_TIMEOUT, error.to_string()),
+    }
+}
+
 async fn passed_on(variable: &str, method: &str, path: &str, body: &str) -> (StatusCode, String) {
     let asked = async {
         let uri = std::env::var(variable).map_err(Error::other)?;
@@ -56,7 +67,9 @@ async fn ask(
     let nonsense = || Error::new(ErrorKind::InvalidData, uri.to_owned());
     let rest = uri.strip_prefix("http://").ok_or_else(nonsense)?;
     let (host, prefix) = rest.split_once('/').ok_or_else(nonsense)?;
-    let mut stream = TcpStream::connect((host, 80)).await?;
+    let (name, port) = host.split_once(':').unwrap_or((host, "80"));
+    let port = port.parse().map_err(Error::other)?;
+    let mut stream = TcpStream::connect((name, port)).await?;
     let request = format!(
         "{method} /{prefix}{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()

@@ -6,6 +6,7 @@
 mod ask;
 mod collect;
 mod echo;
+mod load;
 mod options;
 mod probe;
 mod server;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         Some(Action::Collect { socket, file }) => collect::collect(socket, file),
         Some(Action::Show { write, paths }) => show::show(write, paths),
         Some(Action::Echo { code }) => echo(*code),
+        Some(Action::Load { target, rate }) => outcome(load::run(*target, *rate)),
         None => serve(options),
     }
 }
@@ -43,14 +45,19 @@ fn serve(options: Options) -> ExitCode {
         .with_ansi(false)
         .with_target(false)
         .init();
+    outcome(server::run(options))
+}
+
+/// Runs it to its end.
+fn outcome(doing: impl Future<Output = Result<(), std::io::Error>>) -> ExitCode {
     let outcome = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .and_then(|runtime| runtime.block_on(server::run(options)));
+        .and_then(|runtime| runtime.block_on(doing));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(%error, "cannot serve");
+            tracing::error!(%error, "cannot go on");
             ExitCode::FAILURE
         }
     }

@@ -1,5 +1,6 @@
 //! What the program is told at its start; every option has an environment variable, because a task definition sets those.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -61,6 +62,14 @@ pub(crate) enum Action {
         socket: PathBuf,
         /// What to print first.
         file: PathBuf,
+    },
+    /// Send requests for ever, and print counts each second.
+    Load {
+        /// Address and port of whom to ask.
+        target: SocketAddr,
+        /// Requests a second, beside slow ones.
+        #[arg(long, default_value_t = 200)]
+        rate: u32,
     },
     /// Print files, folders, links and devices as the container has them, and exit 0.
     Show {

@@ -82,6 +82,7 @@ pub(crate) fn router(workload: Workload) -> Router {
         .route("/control/metadata", any(ask::metadata))
         .route("/control/protect", any(ask::protect))
         .route("/control/credentials", any(ask::credentials))
+        .route("/control/fetch", any(ask::fetch))
         .route(
             "/control/exhaust-memory",
             any(|| async { exhaust_memory() }),

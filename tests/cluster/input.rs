@@ -97,11 +97,11 @@ async fn a_service_that_contradicts_itself_is_refused_when_it_is_applied() {
         )
         .await;
         let balanced =
-            json!([{"targetGroupArn": "web", "containerName": "app", "containerPort": 8080}]);
+            json!([{"loadBalancerName": "web", "containerName": "app", "containerPort": 8080}]);
         no_service(
             scene,
             web().asking("loadBalancers", balanced),
-            &["loadBalancers is not supported yet"],
+            &["loadBalancerName is not supported yet", "targetGroupArn"],
         )
         .await;
         no_service(scene, service(&"w".repeat(64)), &["63"]).await;

@@ -210,6 +210,21 @@ impl Scene {
         Ok(String::from_utf8_lossy(&answer.body).into_owned())
     }
 
+    /// Waits until a task is gone from the API.
+    pub(crate) async fn gone_task(&self, name: &str) {
+        let api: Api<EcsTask> = self.api();
+        self.eventually(
+            &format!("the end of task {name}"),
+            LATER,
+            async || match api.get_opt(name).await {
+                Ok(None) => Ok(()),
+                Ok(Some(task)) => Err(format!("{:?}", task.status.and_then(|it| it.last_status))),
+                Err(error) => Err(error.to_string()),
+            },
+        )
+        .await;
+    }
+
     /// Waits until no container of the service is left on any engine, running or not, and no task in the API.
     pub(crate) async fn gone(&self, service: &str) {
         self.eventually(&format!("the end of {service}"), SOON, async || {

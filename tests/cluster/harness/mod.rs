@@ -7,6 +7,7 @@ mod foreign;
 pub(crate) mod http;
 mod install;
 mod lives;
+pub(crate) mod load;
 mod look;
 pub(crate) mod machine;
 mod person;
