@@ -58,6 +58,23 @@ impl Replica {
             .filter(|(_, task)| task.service_uid == service.uid)
             .map(|(version, task)| (version, Rc::clone(task)))
             .collect();
+        let careless = cluster.mutation == Mutation::DeregisterWhatIsListed;
+        if careless {
+            self.record(&tasks, &BTreeSet::new(), cluster)?;
+        }
+        self.list(&service, version, &tasks, cluster)?;
+        let endpoints = self.service_named(name).map(|(_, it)| it.endpoints.clone());
+        self.record(&tasks, &endpoints.unwrap_or_default(), cluster)
+    }
+
+    /// Lists the tasks that can serve.
+    fn list(
+        &mut self,
+        service: &Service,
+        version: u64,
+        tasks: &[(u64, Rc<TaskObject>)],
+        cluster: &mut Cluster<'_>,
+    ) -> Result<(), Failure> {
         let all = cluster.mutation == Mutation::ListTheEnding;
         let listed = |task: &TaskObject| {
             let mut facts = self.facts(task, cluster);
@@ -71,18 +88,26 @@ impl Replica {
             .filter(|(_, task)| listed(task))
             .map(|(_, task)| task.uid.clone())
             .collect();
-        if wanted != service.endpoints {
-            let key = Key::Service(name.to_owned());
-            self.write(cluster, &key, |api, by| {
-                api.put_endpoints((&service, version), wanted, by)
-            })?;
+        if wanted == service.endpoints {
+            return Ok(());
         }
-        let endpoints = self.service_named(name).map(|(_, it)| it.endpoints.clone());
-        let endpoints = endpoints.unwrap_or_default();
+        let key = Key::Service(service.name.clone());
+        self.write(cluster, &key, |api, by| {
+            api.put_endpoints((service, version), wanted, by)
+        })?;
+        Ok(())
+    }
+
+    /// Records what has become of each task's traffic, of which `endpoints` are listed.
+    fn record(
+        &mut self,
+        tasks: &[(u64, Rc<TaskObject>)],
+        endpoints: &BTreeSet<String>,
+        cluster: &mut Cluster<'_>,
+    ) -> Result<(), Failure> {
         for (version, task) in tasks {
-            let careless = cluster.mutation == Mutation::DeregisterWhatIsListed;
-            let is_listed = endpoints.contains(&task.uid) && !careless;
-            let traffic = match attend(self.facts(&task, cluster), &states(&task), is_listed) {
+            let is_listed = endpoints.contains(&task.uid);
+            let traffic = match attend(self.facts(task, cluster), &states(task), is_listed) {
                 Attend::Nothing | Attend::Withdraw => continue,
                 Attend::Register => Traffic {
                     registered_at: Some(cluster.now),
@@ -95,7 +120,7 @@ impl Replica {
             };
             let key = Key::Task(task.name.clone());
             self.write(cluster, &key, |api, by| {
-                api.put_traffic((&task, version), traffic, by)
+                api.put_traffic((task, *version), traffic, by)
             })?;
         }
         Ok(())
