@@ -51,8 +51,7 @@ async fn an_image_that_only_a_registry_has_is_pulled_once_a_node() {
             // The second deployment finds the image on every node.
             scene.machine.verb("registry stop").await.expect();
         }
-        let delete = ["delete", "ecsservice", "web", "-n", &scene.namespace];
-        crate::harness::machine::kubectl(&delete).await.expect();
+        scene.delete("ecsservice", "web").await;
         scene.gone("web").await;
         for engine in scene.machine.engines() {
             engine.forget(&image).await;

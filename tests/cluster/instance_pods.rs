@@ -170,8 +170,7 @@ async fn instance_pods_run_a_service_are_replaced_when_gone_and_keep_no_containe
         }
         scene.scale(&web, 0).await;
         scene.in_pods("web", 0).await;
-        let delete = ["delete", "ecsservice", "web", "-n", &scene.namespace];
-        kubectl(&delete).await.expect();
+        scene.delete("ecsservice", "web").await;
         hold(scene, &two, &[0, 0]).await;
         scale("--replicas=0").await;
         instances(scene, &name, 0).await;
@@ -198,8 +197,7 @@ async fn one_cluster_has_both_kinds_of_instance() {
         let daemons = scene.in_pods("logs", 4).await;
         let places: BTreeSet<&String> = daemons.iter().map(|(instance, _)| instance).collect();
         assert!(places.len() == 4 && places.contains(&pod[0]), "{places:?}");
-        let delete = ["delete", "ecsservice", "logs", "-n", &scene.namespace];
-        kubectl(&delete).await.expect();
+        scene.delete("ecsservice", "logs").await;
         let web = service("web").desired(4).version("1");
         scene.apply(&web).await;
         let running = scene.in_pods("web", 4).await;
@@ -212,8 +210,7 @@ async fn one_cluster_has_both_kinds_of_instance() {
             .count();
         let on_nodes = scene.containers("web").await.unwrap().len();
         assert_eq!((there, on_nodes), (1, 3), "{running:?}");
-        let delete = ["delete", "ecsservice", "web", "-n", &scene.namespace];
-        kubectl(&delete).await.expect();
+        scene.delete("ecsservice", "web").await;
         scene.gone("web").await;
         hold(scene, &pod, &[0]).await;
         kubectl(&["delete", "capacityprovider", &name, "--timeout=2m"])

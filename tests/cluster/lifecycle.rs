@@ -46,8 +46,7 @@ async fn a_service_of_three_runs_one_task_on_each_node_scales_and_leaves_no_cont
         assert_eq!(scene.recorder.ever(&scene.key("web")), 6);
         scene.scale(&web, 2).await;
         scene.settled("web", 2).await;
-        let delete = ["delete", "ecsservice", "web", "-n", &scene.namespace];
-        kubectl(&delete).await.expect();
+        scene.delete("ecsservice", "web").await;
         scene.gone("web").await;
     })
     .await;

@@ -4,8 +4,8 @@ use ecs_operator::api::task::{EcsTask, LastStatus};
 use kube::api::ListParams;
 use serde_json::{Value, json};
 
-use crate::harness::fixtures::{Fixture, object};
-use crate::harness::{SOON, Scene, beside_others, http, service};
+use crate::harness::fixtures::{Fixture, default_cluster, object};
+use crate::harness::{SOON, Scene, http, on_the_cluster, service};
 
 /// Port of the tasks that are on their instance's own network.
 const OWN_PORT: u16 = 18_080;
@@ -80,7 +80,11 @@ fn fronting(
 
 #[tokio::test]
 async fn tasks_find_each_other_by_name_and_reach_each_other_in_every_network_mode() {
-    beside_others("network", async |scene| {
+    on_the_cluster("network", async |scene| {
+        // The network of the host is for those who are trusted with it.
+        let mut trusting = default_cluster();
+        trusting["spec"]["securityProfile"] = json!("privileged");
+        scene.put(&trusting).await;
         let modes = ["bridge", "host", "awsvpc"];
         let mut places = Vec::new();
         for mode in modes {
@@ -114,6 +118,11 @@ async fn tasks_find_each_other_by_name_and_reach_each_other_in_every_network_mod
                 }
             }
         }
+        for mode in modes {
+            scene.delete("ecsservice", mode).await;
+            scene.gone(mode).await;
+        }
+        scene.put(&default_cluster()).await;
     })
     .await;
 }

@@ -41,8 +41,7 @@ async fn a_task_that_cannot_be_placed_says_why_and_starts_when_there_is_room() {
         assert!(event.contains("The closest matching (container-instance node-1) is already using a port required by your task."), "{event}");
         assert!(event.contains("RESOURCE:PORTS on 3"), "{event}");
         scene.condition("second", "Ready", ("False", "UnableToPlaceTask")).await;
-        let delete = ["delete", "ecsservice", "first", "-n", &scene.namespace, "--wait=false"];
-        kubectl(&delete).await.expect();
+        scene.delete("ecsservice", "first").await;
         scene.settled("second", 1).await;
         scene.gone("first").await;
     })

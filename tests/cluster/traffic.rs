@@ -64,11 +64,6 @@ async fn live_tasks(scene: &Scene, name: &str) -> Vec<EcsTask> {
     tasks
 }
 
-async fn delete(scene: &Scene, kind: &str, name: &str) {
-    let arguments = ["delete", kind, name, "-n", &scene.namespace, "--wait=false"];
-    crate::harness::machine::kubectl(&arguments).await.expect();
-}
-
 #[tokio::test]
 async fn no_request_is_lost_whatever_ends_tasks() {
     on_the_cluster("traffic", async |scene| {
@@ -93,7 +88,7 @@ async fn no_request_is_lost_whatever_ends_tasks() {
         .await;
         load.unharmed(scene, "deletion of a task", async {
             let tasks = live_tasks(scene, "web").await;
-            delete(scene, "ecstask", &tasks[0].name_any()).await;
+            scene.delete("ecstask", &tasks[0].name_any()).await;
             scene.gone_task(&tasks[0].name_any()).await;
             steady(scene, "web").await;
         })
@@ -102,7 +97,7 @@ async fn no_request_is_lost_whatever_ends_tasks() {
             let second = behind("web", "second", 3);
             scene.apply(&second).await;
             steady(scene, "second").await;
-            delete(scene, "ecsservice", "second").await;
+            scene.delete("ecsservice", "second").await;
             scene.gone("second").await;
         })
         .await;

@@ -31,8 +31,7 @@ async fn a_cluster_in_use_is_held_back_and_goes_when_it_is_empty() {
             })
             .await;
         assert_eq!(scene.settled("web", 3).await, before);
-        let delete = ["delete", "ecsservice", "web", "-n", &scene.namespace];
-        kubectl(&delete).await.expect();
+        scene.delete("ecsservice", "web").await;
         scene.gone("web").await;
         kubectl(&["wait", "--for=delete", "ecscluster/default", "--timeout=2m"])
             .await

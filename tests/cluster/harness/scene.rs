@@ -234,6 +234,12 @@ impl Scene {
             .unwrap();
     }
 
+    /// Deletes an object of the test's namespace, and does not wait until it is gone.
+    pub(crate) async fn delete(&self, kind: &str, name: &str) {
+        let arguments = ["delete", kind, name, "-n", &self.namespace, "--wait=false"];
+        kubectl(&arguments).await.expect();
+    }
+
     /// Sets an instance ACTIVE or DRAINING, as people do.
     pub(crate) async fn set_instance(&self, instance: &str, state: &str) {
         let patch = format!(r#"{{"spec":{{"status":"{state}"}}}}"#);
