@@ -58,10 +58,10 @@ impl Tally {
         }
     }
 
-    fn line(&self) -> String {
+    fn line(&self, second: u64) -> String {
         let gap = u64::try_from(self.longest_gap.as_millis()).unwrap_or(u64::MAX);
         json!({
-            "answered": self.answered, "slow": self.slow, "failed": self.failed,
+            "second": second, "answered": self.answered, "slow": self.slow, "failed": self.failed,
             "first": self.first_failure, "lastFailureSecond": self.last_failure,
             "longestGapMilliseconds": gap,
         })
@@ -113,7 +113,7 @@ pub(crate) async fn run(target: SocketAddr, rate: u32) -> Result<(), Error> {
             let mut seconds = interval(Duration::from_secs(1));
             loop {
                 seconds.tick().await;
-                print_line(&tally.borrow().line());
+                print_line(&tally.borrow().line(begun.elapsed().as_secs()));
             }
         })
         .await

@@ -18,6 +18,14 @@ pub(crate) struct Options {
     #[arg(long, env = "PORT", default_value_t = 8080, global = true)]
     pub(crate) port: u16,
 
+    /// Serve the same at this port too.
+    #[arg(long, env = "SECOND_PORT")]
+    pub(crate) second_port: Option<u16>,
+
+    /// Answer each datagram at this port with the version.
+    #[arg(long, env = "UDP_PORT")]
+    pub(crate) udp_port: Option<u16>,
+
     /// What `/` gives as its version: tells the old tasks of a deployment from the new.
     #[arg(long, env = "VERSION", default_value = "dev")]
     pub(crate) version: String,

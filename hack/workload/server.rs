@@ -15,8 +15,9 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::{any, get};
+use futures::FutureExt;
 use serde_json::json;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UdpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 use tracing::{error, info};
@@ -51,17 +52,45 @@ pub(crate) async fn run(options: Options) -> Result<(), Error> {
         () = sleep(options.start_delay) => {}
         () = &mut stop => return Ok(()),
     }
-    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, options.port)).await?;
-    info!(port = options.port, version = options.version, "listening");
+    if let Some(port) = options.udp_port {
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).await?;
+        tokio::spawn(answer_datagrams(socket, options.version.clone()));
+    }
     let stop = async move {
         stop.await;
         info!("stopping: the listener closes, requests in flight are finished");
     };
-    axum::serve(listener, router(Workload::new(&options)))
-        .with_graceful_shutdown(stop)
-        .await?;
+    let stop = stop.shared();
+    let router = router(Workload::new(&options));
+    let serve = async |port: u16| {
+        let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await?;
+        info!(port, version = options.version, "listening");
+        let serving = axum::serve(listener, router.clone());
+        serving.with_graceful_shutdown(stop.clone()).await
+    };
+    let second = async {
+        match options.second_port {
+            Some(port) => serve(port).await,
+            None => Ok(()),
+        }
+    };
+    tokio::try_join!(serve(options.port), second)?;
     info!("stopped");
     Ok(())
+}
+
+/// Answers until the program ends.
+async fn answer_datagrams(socket: UdpSocket, version: String) {
+    let mut datagram = [0; 1500];
+    loop {
+        let answered = async {
+            let (_, from) = socket.recv_from(&mut datagram).await?;
+            socket.send_to(version.as_bytes(), from).await
+        };
+        if let Err(error) = answered.await {
+            error!(%error, "a datagram has no answer");
+        }
+    }
 }
 
 /// The paths; also what the tests call.

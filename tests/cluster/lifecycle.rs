@@ -133,7 +133,7 @@ async fn what_a_definition_asks_for_is_what_the_container_is_made_with() {
 }
 
 /// Waits until a task has ended.
-async fn ended(scene: &Scene, name: &str) -> EcsTask {
+pub(crate) async fn ended(scene: &Scene, name: &str) -> EcsTask {
     scene
         .eventually(&format!("the end of task {name}"), SOON, async || {
             let task = scene.api::<EcsTask>().get(name).await;

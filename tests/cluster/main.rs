@@ -41,5 +41,6 @@ mod rollouts;
 mod secrets;
 mod syslog;
 mod tampering;
+mod targets;
 mod traffic;
 mod uninstall;

@@ -1,5 +1,6 @@
 //! Requests to a target group without a break: from a pod through its Service, and from outside through a node's port.
 
+use std::fmt::{Display, Formatter};
 use std::fs::File;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -12,14 +13,16 @@ use tokio::time::{Instant, sleep};
 
 use super::engine::WORKLOAD;
 use super::machine::kubectl;
-use super::{SOON, Scene};
+use super::{LATER, SOON, Scene};
 
 /// Requests a second that each of the two sends, beside slow ones.
 const RATE: u32 = 100;
-const POD: &str = "load";
+/// Where the pod is, and whose port the one outside asks.
+const NODE: &str = "node-1";
 
 /// Whoever asks. It ends when this is dropped.
 pub(crate) struct Load {
+    pod: String,
     outside: Child,
     output: tempfile::NamedTempFile,
 }
@@ -39,6 +42,10 @@ pub(crate) struct Counts {
     pub(crate) answered: u64,
     pub(crate) slow: u64,
     pub(crate) failed: u64,
+    /// Seconds since it began.
+    pub(crate) second: u64,
+    /// The last of them in which one failed.
+    pub(crate) last_failure: Option<u64>,
     pub(crate) line: String,
 }
 
@@ -50,32 +57,77 @@ impl Counts {
             answered: count("answered"),
             slow: count("slow"),
             failed: count("failed"),
+            second: count("second"),
+            last_failure: found["lastFailureSecond"].as_u64(),
             line: line.to_owned(),
         })
     }
 }
 
-impl Load {
-    /// Begins to ask the Service of a target group, which has a port on each node.
-    pub(crate) async fn on(scene: &Scene, group: &str) -> Self {
-        let services: Api<Service> = scene.api();
-        let spec = scene
-            .eventually("the target group's Service", SOON, async || {
-                let service = services.get(group).await.map_err(|it| it.to_string())?;
-                service.spec.ok_or_else(|| "no spec".to_owned())
+/// A time in which requests failed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Outage {
+    /// Seconds from its cause to the last failure; `None` where there was no failure.
+    pub(crate) lasted: Option<u64>,
+    pub(crate) failed: u64,
+}
+
+impl Display for Outage {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} s ({} requests)",
+            self.lasted.unwrap_or(0),
+            self.failed
+        )
+    }
+}
+
+/// Where a Service is reached.
+pub(crate) struct Front {
+    /// Its address inside the cluster, with its port.
+    pub(crate) inside: String,
+    /// Its port on each node.
+    pub(crate) node_port: i32,
+}
+
+/// Waits for a Service with a port on each node.
+pub(crate) async fn front(scene: &Scene, name: &str) -> Front {
+    let services: Api<Service> = scene.api();
+    scene
+        .eventually(&format!("Service {name}"), SOON, async || {
+            let service = services.get(name).await.map_err(|it| it.to_string())?;
+            let spec = service.spec.ok_or("it has no spec")?;
+            let port = spec.ports.and_then(|ports| ports.into_iter().next());
+            let port = port.ok_or("it has no port")?;
+            Ok(Front {
+                inside: format!("{}:{}", spec.cluster_ip.unwrap_or_default(), port.port),
+                node_port: port.node_port.ok_or("it has no port on nodes")?,
             })
-            .await;
-        let port = spec.ports.unwrap().remove(0);
-        let inside = format!("{}:{}", spec.cluster_ip.unwrap(), port.port);
-        let nodes: Api<Node> = Api::all(scene.kube.clone());
-        let node = nodes.get("node-1").await.unwrap().status.unwrap();
-        let mut addresses = node.addresses.unwrap().into_iter();
-        let address = addresses.find(|it| it.type_ == "InternalIP").unwrap();
-        let outside = format!("{}:{}", address.address, port.node_port.unwrap());
+        })
+        .await
+}
+
+/// The address at which a node is reached.
+pub(crate) async fn node_address(scene: &Scene, name: &str) -> String {
+    let nodes: Api<Node> = Api::all(scene.kube.clone());
+    let node = nodes.get(name).await.unwrap().status.unwrap();
+    let mut addresses = node.addresses.unwrap().into_iter();
+    let address = addresses.find(|it| it.type_ == "InternalIP").unwrap();
+    address.address
+}
+
+impl Load {
+    /// Begins to ask a Service that has a port on each node, a target group's or another.
+    pub(crate) async fn on(scene: &Scene, service: &str) -> Self {
+        let front = front(scene, service).await;
+        let inside = front.inside;
+        let outside = format!("{}:{}", node_address(scene, NODE).await, front.node_port);
         eprintln!("load on {inside} from a pod, and on {outside} from outside");
         let pod = json!({
-            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": POD},
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": format!("load-{service}")},
             "spec": {
+                "nodeName": NODE,
                 "terminationGracePeriodSeconds": 0,
                 "containers": [{
                     "name": "load", "image": WORKLOAD, "imagePullPolicy": "Never",
@@ -94,6 +146,7 @@ impl Load {
             .spawn()
             .unwrap();
         let load = Self {
+            pod: format!("load-{service}"),
             outside: child,
             output,
         };
@@ -109,12 +162,12 @@ impl Load {
 
     /// What the pod and the one outside have seen.
     pub(crate) async fn counts(&self, scene: &Scene) -> Result<[Counts; 2], String> {
-        let logs = kubectl(&["logs", POD, "-n", &scene.namespace, "--tail=1"]).await;
+        let logs = kubectl(&["logs", &self.pod, "-n", &scene.namespace, "--tail=1"]).await;
         let text = std::fs::read_to_string(self.output.path()).map_err(|it| it.to_string())?;
         // The last line may still be written.
         let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-        let last = whole.lines().last().unwrap_or_default();
-        Ok([Counts::read(logs.text.trim())?, Counts::read(last)?])
+        let last = |text: &str| Counts::read(text.trim_end().lines().last().unwrap_or_default());
+        Ok([last(&logs.text)?, last(whole)?])
     }
 
     /// Lets something happen, and asserts that no request failed from its beginning until a while after its end.
@@ -151,5 +204,32 @@ impl Load {
             );
             assert!(after.slow > before.slow, "{what}, {place}: no slow answer");
         }
+    }
+
+    /// Waits for the end of the failures whose cause came right after `before`: for so many seconds in which none failed, once
+    /// some have.
+    pub(crate) async fn outage(&self, scene: &Scene, before: &[Counts; 2], calm: u64) -> Outage {
+        scene
+            .eventually("the end of an outage", LATER, async || {
+                let after = self.counts(scene).await?;
+                let mut outage = Outage {
+                    lasted: None,
+                    failed: 0,
+                };
+                for (before, after) in before.iter().zip(&after) {
+                    outage.failed += after.failed - before.failed;
+                    if let Some(last) = after.last_failure.filter(|last| *last >= before.second) {
+                        outage.lasted = outage.lasted.max(Some(last - before.second));
+                        if after.second < last + calm {
+                            return Err(format!("requests still fail: {}", after.line));
+                        }
+                    }
+                }
+                outage
+                    .lasted
+                    .map(|_| outage)
+                    .ok_or_else(|| "no request has failed".to_owned())
+            })
+            .await
     }
 }

@@ -10,6 +10,7 @@ mod lives;
 pub(crate) mod load;
 mod look;
 pub(crate) mod machine;
+pub(crate) mod peer;
 mod person;
 pub(crate) mod processes;
 mod recorder;
