@@ -2,8 +2,8 @@
 
 use futures::TryStreamExt;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::{DeleteParams, ListParams, PostParams};
+use k8s_openapi::api::core::v1::{Pod, Service};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
@@ -11,7 +11,8 @@ use serde_json::json;
 use crate::IMAGE;
 
 const NAMESPACE: &str = "default";
-const NAME: &str = "bench";
+/// Name of the Deployment, and of the Service before it.
+pub(crate) const NAME: &str = "bench";
 
 /// Creates the Deployment and waits until all its pods are ready.
 pub(crate) async fn start(client: &Client, count: usize) -> anyhow::Result<()> {
@@ -101,4 +102,62 @@ pub(crate) async fn remove(client: &Client) -> anyhow::Result<()> {
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     }
     Ok(())
+}
+
+/// Applies a Deployment of so many pods of a version behind a Service with a port on each node.
+pub(crate) async fn serve(client: &Client, count: usize, version: &str) -> anyhow::Result<()> {
+    let labels = json!({"app": NAME});
+    let how = PatchParams::apply(NAME).force();
+    let services: Api<Service> = Api::namespaced(client.clone(), NAMESPACE);
+    let service = json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": NAME},
+        "spec": {"type": "NodePort", "selector": labels, "ports": [{"port": 80, "targetPort": 8080}]},
+    });
+    services.patch(NAME, &how, &Patch::Apply(service)).await?;
+    let deployments: Api<Deployment> = Api::namespaced(client.clone(), NAMESPACE);
+    let deployment = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": NAME},
+        "spec": {
+            "replicas": count,
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {"containers": [{
+                    "name": "app", "image": IMAGE, "imagePullPolicy": "Never",
+                    "env": [{"name": "VERSION", "value": version}],
+                    "readinessProbe": {"httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": 5},
+                }]},
+            },
+        },
+    });
+    deployments
+        .patch(NAME, &how, &Patch::Apply(deployment))
+        .await?;
+    Ok(())
+}
+
+/// Waits until so many pods of the newest version are ready, and no other is left.
+pub(crate) async fn served(client: &Client, count: usize) -> anyhow::Result<()> {
+    let deployments: Api<Deployment> = Api::namespaced(client.clone(), NAMESPACE);
+    let pods: Api<Pod> = Api::namespaced(client.clone(), NAMESPACE);
+    let ours = ListParams::default().labels(&format!("app={NAME}"));
+    let all = i32::try_from(count)?;
+    loop {
+        let deployment = deployments.get(NAME).await?;
+        let status = deployment.status.unwrap_or_default();
+        let is_done = status.observed_generation == deployment.metadata.generation
+            && status.updated_replicas == Some(all)
+            && status.ready_replicas == Some(all);
+        if is_done && pods.list(&ours).await?.items.len() == count {
+            return Ok(());
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+}
+
+/// Deletes all that [`serve`] has made.
+pub(crate) async fn withdraw(client: &Client) -> anyhow::Result<()> {
+    let services: Api<Service> = Api::namespaced(client.clone(), NAMESPACE);
+    services.delete(NAME, &DeleteParams::default()).await?;
+    remove(client).await
 }

@@ -1,5 +1,6 @@
 //! How long fifty tasks take to run, and one that was killed to be replaced, beside a bare loop over the Docker API,
-//! Docker's own swarm and a Deployment of the kubelet's, all on the same three machines in the same run.
+//! Docker's own swarm and a Deployment of the kubelet's, all on the same three machines in the same run. Then how soon a
+//! service answers and how many requests a rolling update loses, beside a Deployment.
 //!
 //! `make bench` brings the cluster up and calls this. Figures are printed raw and as ratios; nothing is asserted.
 
@@ -10,6 +11,7 @@ mod engines;
 mod idle;
 mod ours;
 mod swarm;
+mod traffic;
 
 use std::future::Future;
 use std::time::Duration;
@@ -92,6 +94,9 @@ async fn run() -> anyhow::Result<()> {
     let one = timed("one container, create and start", engines.start_all(1)).await?;
     engines.remove_ours().await?;
 
+    println!("\ntraffic, one task and then a rolling update of six");
+    let (first, first_kubelet) = traffic::measure(&client).await?;
+
     println!("\nat rest");
     idle::measure(&client, "node-1", COUNT).await?;
 
@@ -114,11 +119,16 @@ async fn run() -> anyhow::Result<()> {
         median(replaced),
         one,
     );
+    ratio(
+        "apply to first answer, EcsService / Deployment",
+        first,
+        first_kubelet,
+    );
     Ok(())
 }
 
 /// Runs `work` and prints how long it took.
-async fn timed(
+pub(crate) async fn timed(
     what: &str,
     work: impl Future<Output = anyhow::Result<()>>,
 ) -> anyhow::Result<Duration> {

@@ -1,20 +1,31 @@
 //! An EcsService of ours.
 
+use std::fmt::Debug;
+
+use ecs_operator::api::conditions::{READY, holds};
 use ecs_operator::api::names;
 use ecs_operator::api::service::EcsService;
+use ecs_operator::api::target_group::TargetGroup;
 use ecs_operator::api::task::EcsTask;
 use ecs_operator::api::task_definition::TaskDefinition;
 use futures::TryStreamExt;
-use kube::api::{DeleteParams, ListParams, PostParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::core::NamespaceResourceScope;
 use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Api, Client, ResourceExt};
-use serde_json::json;
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
 use crate::engines::Engines;
 use crate::{COUNT, IMAGE};
 
 const NAMESPACE: &str = "default";
 const NAME: &str = "bench";
+
+/// Name of the target group, and so of its Service.
+pub(crate) const FRONT: &str = "bench-front";
+/// Who applies.
+const MANAGER: &str = "bench";
 
 /// Applies a definition and a service, and waits until all its tasks run.
 pub(crate) async fn start(client: &Client, count: usize) -> anyhow::Result<()> {
@@ -104,5 +115,89 @@ pub(crate) async fn remove(client: &Client) -> anyhow::Result<()> {
     while !tasks.list(&ListParams::default()).await?.items.is_empty() {
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     }
+    Ok(())
+}
+
+/// Applies a service of so many tasks of a version behind a target group with a port on each node.
+pub(crate) async fn serve(client: &Client, count: usize, version: &str) -> anyhow::Result<()> {
+    apply::<TargetGroup>(
+        client,
+        json!({
+            "apiVersion": "ecs-operator.io/v1alpha1", "kind": "TargetGroup", "metadata": {"name": FRONT},
+            "spec": {
+                "protocol": "HTTP", "port": 80, "deregistrationDelaySeconds": 15,
+                "healthCheck": {"path": "/healthz", "intervalSeconds": 5},
+                "service": {"type": "NodePort"},
+            },
+        }),
+    )
+    .await?;
+    apply::<TaskDefinition>(
+        client,
+        json!({
+            "apiVersion": "ecs-operator.io/v1alpha1", "kind": "TaskDefinition", "metadata": {"name": NAME},
+            "spec": {"containerDefinitions": [{
+                "name": "app", "image": IMAGE, "memory": 32,
+                "portMappings": [{"containerPort": 8080}],
+                "environment": [{"name": "VERSION", "value": version}],
+            }]},
+        }),
+    )
+    .await?;
+    apply::<EcsService>(
+        client,
+        json!({
+            "apiVersion": "ecs-operator.io/v1alpha1", "kind": "EcsService", "metadata": {"name": NAME},
+            "spec": {
+                "taskDefinition": NAME, "desiredCount": count,
+                "loadBalancers": [{"targetGroupArn": FRONT, "containerName": "app", "containerPort": 8080}],
+            },
+        }),
+    )
+    .await
+}
+
+async fn apply<K>(client: &Client, object: Value) -> anyhow::Result<()>
+where
+    K: Resource<Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
+    K::DynamicType: Default,
+{
+    let api: Api<K> = Api::namespaced(client.clone(), NAMESPACE);
+    let name = object["metadata"]["name"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    let how = PatchParams::apply(MANAGER).force();
+    api.patch(&name, &how, &Patch::Apply(object)).await?;
+    Ok(())
+}
+
+/// Waits until so many tasks of the newest revision get requests, and no other is left.
+pub(crate) async fn served(client: &Client, count: usize) -> anyhow::Result<()> {
+    let services: Api<EcsService> = Api::namespaced(client.clone(), NAMESPACE);
+    let definitions: Api<TaskDefinition> = Api::namespaced(client.clone(), NAMESPACE);
+    let tasks: Api<EcsTask> = Api::namespaced(client.clone(), NAMESPACE);
+    loop {
+        let service = services.get(NAME).await?;
+        let status = service.status.unwrap_or_default();
+        let definition = definitions.get(NAME).await?.status.unwrap_or_default();
+        let is_done = holds(&status.conditions, READY) && holds(&definition.conditions, READY);
+        let live = tasks.list(&ListParams::default()).await?;
+        let live = live.iter().filter(|task| !task.is_stopped()).count();
+        if is_done
+            && Some(status.observed_generation) == service.metadata.generation
+            && live == count
+        {
+            return Ok(());
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+}
+
+/// Deletes all that [`serve`] has made.
+pub(crate) async fn withdraw(client: &Client) -> anyhow::Result<()> {
+    remove(client).await?;
+    let groups: Api<TargetGroup> = Api::namespaced(client.clone(), NAMESPACE);
+    groups.delete(FRONT, &DeleteParams::default()).await?;
     Ok(())
 }

@@ -162,6 +162,28 @@ async fn every_way_to_stop_a_task_withdraws_it_first() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_target_group_that_is_deleted_first_leaves_its_tasks_the_delay_that_it_had() {
+    let scene = serving(2).await;
+    scene.delete("namespaces/shop/targetgroups/web").await;
+    // As the garbage collector does with what the group owned.
+    for slice in scene.slices("web") {
+        let name = slice["metadata"]["name"].as_str().unwrap();
+        let path = format!("/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices/{name}");
+        scene.api.delete(&path).await;
+    }
+    scene.delete_service("web").await;
+    let delay = || {
+        let mut tasks = scene.tasks().into_iter();
+        let left = tasks.find(|task| !task["status"]["traffic"]["deregisteredAt"].is_null());
+        left.and_then(|task| task["status"]["traffic"]["deregistrationDelaySeconds"].as_i64())
+    };
+    scene
+        .until("a task is deregistered", || delay().is_some())
+        .await;
+    assert_eq!(delay(), Some(20));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_node_that_breaks_loses_its_endpoints_and_a_silent_agent_does_not() {
     let scene = serving(3).await;
     let on = |node: &str| {

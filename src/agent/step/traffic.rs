@@ -35,6 +35,8 @@ pub struct Traffic {
     pub reach: Reach,
     /// When the controller first gave it an endpoint.
     pub registered_at: Option<Timestamp>,
+    /// The deregistration delay that its groups had then, or have had since.
+    pub registered_delay: Option<Duration>,
     /// That the controller has taken its endpoints away.
     pub withdrawn: Option<Withdrawn>,
     /// No connection to it is open.
@@ -96,15 +98,17 @@ impl Traffic {
     pub fn told(&mut self, traffic: &TaskTraffic, now: Timestamp) {
         let at = |time: &Option<MicroTime>| time.as_ref().map(|time| time.0);
         self.registered_at = at(&traffic.registered_at).or(self.registered_at);
+        let delay = traffic.deregistration_delay_seconds;
+        let delay = delay.and_then(|seconds| Some(Duration::from_secs(seconds.try_into().ok()?)));
+        self.registered_delay = delay.or(self.registered_delay);
         if let (None, Some(at)) = (
             self.withdrawn.filter(|it| it.is_told),
             at(&traffic.deregistered_at),
         ) {
-            let seconds = traffic.deregistration_delay_seconds.unwrap_or_default();
             self.withdrawn = Some(Withdrawn {
                 at,
                 seen_at: now,
-                delay: Duration::from_secs(seconds.try_into().unwrap_or(0)),
+                delay: delay.unwrap_or_default(),
                 is_told: true,
             });
         }
@@ -121,14 +125,12 @@ impl Traffic {
         });
     }
 
-    /// The longest deregistration delay of its groups. One that is gone leaves the delay that Elastic Load Balancing has
-    /// by default, as the controller has it.
+    /// The longest deregistration delay of its groups. One that is gone leaves what it said when the task was registered.
     pub(super) fn longest_delay(&self) -> Duration {
+        let usual = Duration::from_secs(DEREGISTRATION_DELAY.unsigned_abs().into());
         let delays = self.targets.iter().map(|target| match &target.group {
             GroupFound::Found(group) => group.deregistration_delay,
-            GroupFound::Unknown | GroupFound::Missing => {
-                Duration::from_secs(DEREGISTRATION_DELAY.unsigned_abs().into())
-            }
+            GroupFound::Unknown | GroupFound::Missing => self.registered_delay.unwrap_or(usual),
         });
         delays.max().unwrap_or_default()
     }

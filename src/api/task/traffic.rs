@@ -30,7 +30,7 @@ pub struct TaskTraffic {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deregistered_at: Option<MicroTime>,
     /// Seconds after `deregisteredAt` for which its containers are left alone: the longest deregistration delay of its
-    /// target groups. Written together with `deregisteredAt`.
+    /// target groups, as they said it at `registeredAt`, and then at `deregisteredAt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 3600))]
     pub deregistration_delay_seconds: Option<i32>,

@@ -23,7 +23,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::runtime::controller::Action;
 use kube::{Api, ResourceExt};
@@ -144,31 +143,39 @@ pub(super) async fn attend_to(
         Attend::Register => {
             let traffic = TaskTraffic {
                 registered_at: Some(MicroTime(now)),
+                deregistration_delay_seconds: Some(delay(context, task)),
                 ..task.traffic()
             };
             apply_traffic(api, &context.world.tasks, task, &traffic, true).await
         }
         Attend::Deregister => {
-            let traffic = deregistered(context, task, now);
+            let delay = delay(context, task);
+            let traffic = TaskTraffic {
+                deregistered_at: Some(MicroTime(now)),
+                deregistration_delay_seconds: Some(delay),
+                ..task.traffic()
+            };
             apply_traffic(api, &context.world.tasks, task, &traffic, false).await?;
-            info!(task = %task.name_any(), delay = traffic.deregistration_delay_seconds, "task deregistered");
+            info!(task = %task.name_any(), delay, "task deregistered");
             Ok(())
         }
     }
 }
 
-/// A target group that is gone leaves the delay that Elastic Load Balancing has by default.
-fn deregistered(context: &Context, task: &EcsTask, now: Timestamp) -> TaskTraffic {
+/// The longest deregistration delay of a task's groups, in seconds. A group that is gone, as all are while their namespace is
+/// deleted, leaves what it said when the task was registered.
+fn delay(context: &Context, task: &EcsTask) -> i32 {
     let namespace = task.namespace().unwrap_or_default();
+    let registered = task.traffic().deregistration_delay_seconds;
     let delay_of = |name: &str| {
         let key = (namespace.clone(), name.to_owned());
         let group = context.world.target_groups.get(&key);
-        let delay = group.and_then(|group| group.spec.deregistration_delay_seconds);
+        let delay = match group {
+            Some(group) => group.spec.deregistration_delay_seconds,
+            None => registered,
+        };
         delay.unwrap_or(DEREGISTRATION_DELAY)
     };
-    TaskTraffic {
-        deregistered_at: Some(MicroTime(now)),
-        deregistration_delay_seconds: task.target_groups().map(delay_of).max(),
-        ..task.traffic()
-    }
+    let delays = task.target_groups().map(delay_of);
+    delays.max().unwrap_or_default()
 }

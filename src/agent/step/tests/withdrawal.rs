@@ -67,13 +67,13 @@ impl World {
     /// The controller gives it an endpoint.
     pub(super) fn register(&mut self) {
         self.traffic.registered_at = Some(MicroTime(self.now));
+        self.traffic.deregistration_delay_seconds = Some(20);
         self.step();
     }
 
     /// The controller takes its endpoint away.
     pub(super) fn withdraw(&mut self) {
         self.traffic.deregistered_at = Some(MicroTime(self.now));
-        self.traffic.deregistration_delay_seconds = Some(20);
         self.step();
     }
 
@@ -297,6 +297,20 @@ enum Event {
     RestartAgent(bool),
     Save,
     End,
+}
+
+/// A namespace that is deleted takes its target groups before its tasks have ended.
+#[test]
+fn a_target_group_that_is_gone_leaves_the_delay_that_it_had() {
+    let mut world = served();
+    world.task.find_groups(|_| GroupFound::Missing);
+    world.task.object_is_gone(world.now);
+    world.task.discard();
+    world.step();
+    world.seconds(19);
+    assert!(!world.is_told_to_end());
+    world.seconds(1);
+    assert!(world.is_told_to_end());
 }
 
 fn events() -> impl Strategy<Value = Vec<Event>> {
