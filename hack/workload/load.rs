@@ -32,8 +32,9 @@ struct Tally {
     slow: u64,
     failed: u64,
     first_failure: Option<String>,
-    /// The last second in which one failed, counted from the start.
-    last_failure: Option<u64>,
+    last_failure: Option<String>,
+    /// The second of the last failure, counted from the start.
+    failed_at: Option<u64>,
     longest_gap: Duration,
     last_answer: Option<Instant>,
 }
@@ -51,9 +52,11 @@ impl Tally {
             }
             Err(error) => {
                 self.failed += 1;
-                self.last_failure = Some(since.elapsed().as_secs());
-                self.first_failure
-                    .get_or_insert_with(|| format!("{kind}: {error} after {:?}", since.elapsed()));
+                let elapsed = since.elapsed();
+                let words = format!("{kind}: {error} after {elapsed:?}");
+                self.failed_at = Some(elapsed.as_secs());
+                self.first_failure.get_or_insert_with(|| words.clone());
+                self.last_failure = Some(words);
             }
         }
     }
@@ -62,7 +65,7 @@ impl Tally {
         let gap = u64::try_from(self.longest_gap.as_millis()).unwrap_or(u64::MAX);
         json!({
             "second": second, "answered": self.answered, "slow": self.slow, "failed": self.failed,
-            "first": self.first_failure, "lastFailureSecond": self.last_failure,
+            "first": self.first_failure, "last": self.last_failure, "lastFailureSecond": self.failed_at,
             "longestGapMilliseconds": gap,
         })
         .to_string()

@@ -65,6 +65,13 @@ pub fn is_status(error: &kube::Error, code: u16) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == code)
 }
 
+/// Whether the API server has refused a request, for good: asked to come later or too slow, it may still have carried it out.
+pub fn is_refusal(error: &kube::Error) -> bool {
+    const MAY_HAVE_HAPPENED: [u16; 2] = [408, 429];
+    matches!(error, kube::Error::Api(status)
+        if (400..500).contains(&status.code) && !MAY_HAVE_HAPPENED.contains(&status.code))
+}
+
 /// What a create came to.
 pub enum Created<K> {
     /// It was made.

@@ -39,6 +39,7 @@ mod readiness;
 mod registry;
 mod rollouts;
 mod secrets;
+mod stolen;
 mod syslog;
 mod tampering;
 mod targets;

@@ -11,10 +11,9 @@ use crate::harness::engine::{CONTAINER, TASK_UID, WORKLOAD};
 use crate::harness::fixtures::{Fixture, object};
 use crate::harness::machine::{kubectl, run as program};
 use crate::harness::single::{becomes, run, running, seen, why_stopped};
+use crate::harness::tokens::{AGENT, AGENTS, token, token_of_agent};
 use crate::harness::{LATER, RELEASE, SOON, Scene, beside_others, on_the_cluster, service};
 
-const AGENTS: &str = "ecs-operator-agents";
-const AGENT: &str = "ecs-operator-agent-node";
 const BROKER: &str = "ecs-operator-broker";
 /// What must be seen in the container and nowhere else.
 const VALUE: &str = "hunter2-hunter2";
@@ -121,29 +120,8 @@ async fn a_secret_reaches_its_container_in_a_namespace_that_opted_in_and_leaves_
 async fn only_the_agent_of_the_instance_is_given_it(scene: &Scene, instance: &str, uid: &str) {
     let request =
         json!({"namespace": scene.namespace, "task": "given", "uid": uid, "container": "app"});
-    let pods = [
-        "get",
-        "pods",
-        "-n",
-        AGENTS,
-        "-l",
-        "ecs-operator.io/agent=node",
-        "-o",
-        "jsonpath={range .items[*]}{.spec.nodeName} {.metadata.name}{\"\\n\"}{end}",
-    ];
-    let pods = kubectl(&pods).await.expect();
-    let pods: Vec<(&str, &str)> = pods
-        .lines()
-        .filter_map(|line| line.split_once(' '))
-        .collect();
     for node in scene.machine.nodes() {
-        let pod = pods.iter().find(|(of, _)| *of == node);
-        let (_, pod) = pod.unwrap_or_else(|| panic!("no agent on {node}: {pods:?}"));
-        let bound = [
-            "--bound-object-kind=Pod",
-            &format!("--bound-object-name={pod}"),
-        ];
-        let token = token(AGENTS, AGENT, AUDIENCE, &bound).await;
+        let token = token_of_agent(&node, AUDIENCE).await;
         let (status, body) = ask(&token, &request).await;
         if node == instance {
             assert_eq!(
@@ -163,14 +141,6 @@ async fn only_the_agent_of_the_instance_is_given_it(scene: &Scene, instance: &st
     ] {
         assert_eq!(ask(&token, &request).await.0, 401);
     }
-}
-
-/// A token of a ServiceAccount, as the API server makes them.
-async fn token(namespace: &str, account: &str, audience: &str, more: &[&str]) -> String {
-    let audience = format!("--audience={audience}");
-    let create = ["create", "token", account, "-n", namespace, &audience];
-    let said = kubectl(&[&create[..], more].concat()).await.expect();
-    said.lines().last().unwrap_or_default().to_owned()
 }
 
 /// Asks the broker over its own TLS; gives status and body.

@@ -12,6 +12,7 @@ mod capacity;
 mod deployments;
 mod explain;
 mod full;
+mod namespace_end;
 mod placement;
 mod rbac;
 mod scene;

@@ -14,7 +14,7 @@ const NODES: [&str; 3] = ["node-1", "node-2", "node-3"];
 const SERVICE: &str = "/api/v1/namespaces/shop/services/web";
 
 /// Service `web` behind the target group of its name.
-async fn serving(count: i32) -> Scene {
+pub(crate) async fn serving(count: i32) -> Scene {
     let scene = Scene::start(&NODES).await;
     scene.apply(&target_group("web")).await;
     scene.apply(&served_definition("web", "1")).await;
@@ -159,28 +159,6 @@ async fn every_way_to_stop_a_task_withdraws_it_first() {
     })
     .await;
     assert!(scene.listed("web").is_empty());
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_target_group_that_is_deleted_first_leaves_its_tasks_the_delay_that_it_had() {
-    let scene = serving(2).await;
-    scene.delete("namespaces/shop/targetgroups/web").await;
-    // As the garbage collector does with what the group owned.
-    for slice in scene.slices("web") {
-        let name = slice["metadata"]["name"].as_str().unwrap();
-        let path = format!("/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices/{name}");
-        scene.api.delete(&path).await;
-    }
-    scene.delete_service("web").await;
-    let delay = || {
-        let mut tasks = scene.tasks().into_iter();
-        let left = tasks.find(|task| !task["status"]["traffic"]["deregisteredAt"].is_null());
-        left.and_then(|task| task["status"]["traffic"]["deregistrationDelaySeconds"].as_i64())
-    };
-    scene
-        .until("a task is deregistered", || delay().is_some())
-        .await;
-    assert_eq!(delay(), Some(20));
 }
 
 #[tokio::test(start_paused = true)]

@@ -60,9 +60,11 @@ pub async fn reconcile(task: Arc<EcsTask>, context: Arc<Context>) -> Result<Acti
     if task.is_stopped() && !deleting {
         return retire::collect(&context, &api, &task).await;
     }
-    if !task.load_balancers().is_empty() {
-        traffic::attend_to(&context, &api, &task).await?;
-    }
+    let again = if task.load_balancers().is_empty() {
+        RESYNC
+    } else {
+        traffic::attend_to(&context, &api, &task).await?
+    };
     let presence = context.presence_in(&*context.presence().await, instance);
     if deleting && (presence >= lets_go_at(&context, &task) || has_no_containers(&task)) {
         // What may still run on a lost instance ends when its agent is back: it removes containers without a task.
@@ -85,7 +87,7 @@ pub async fn reconcile(task: Arc<EcsTask>, context: Arc<Context>) -> Result<Acti
         write_stopped(&context, &api, &task, &stop).await?;
         return Ok(Action::requeue(std::time::Duration::ZERO));
     }
-    Ok(Action::requeue(RESYNC))
+    Ok(Action::requeue(again))
 }
 
 /// The agent says that it removed them all.

@@ -112,7 +112,8 @@ fn wake_those_that_wait(context: &Context, group: &TargetGroup) -> bool {
     !listed.is_empty()
 }
 
-/// Records what one task's traffic has come to.
+/// Records what one task's traffic has come to. Gives when to look again: soon while it waits for its endpoints to go, because
+/// a target group that is gone wakes nobody.
 ///
 /// # Errors
 /// When a write failed.
@@ -120,11 +121,12 @@ pub(super) async fn attend_to(
     context: &Context,
     api: &Api<EcsTask>,
     task: &EcsTask,
-) -> Result<(), Error> {
+) -> Result<Duration, Error> {
     let presence = context.presence().await;
     let states: Vec<_> = task.targets().iter().map(|it| it.health.into()).collect();
     let uid = task.uid().unwrap_or_default();
     let step = context.offers.with(|offers| {
+        slices::settle_those_over(context, offers);
         let newest = context.world.tasks.get(&key_of(task));
         let task = newest.as_deref().unwrap_or(task);
         let listed = offers.lists(&uid) || targets::is_listed(context, task);
@@ -132,13 +134,13 @@ pub(super) async fn attend_to(
     });
     let now = context.clock.now();
     match step {
-        Attend::Nothing => Ok(()),
+        Attend::Nothing => Ok(RESYNC),
         Attend::Withdraw => {
             let namespace = task.namespace().unwrap_or_default();
             let groups = task.target_groups();
             let keys = groups.map(|group| (namespace.clone(), group.to_owned()));
             context.queues.target_groups.extend(keys);
-            Ok(())
+            Ok(UNSURE_AGAIN)
         }
         Attend::Register => {
             let traffic = TaskTraffic {
@@ -146,7 +148,8 @@ pub(super) async fn attend_to(
                 deregistration_delay_seconds: Some(delay(context, task)),
                 ..task.traffic()
             };
-            apply_traffic(api, &context.world.tasks, task, &traffic, true).await
+            apply_traffic(api, &context.world.tasks, task, &traffic, true).await?;
+            Ok(RESYNC)
         }
         Attend::Deregister => {
             let delay = delay(context, task);
@@ -157,7 +160,7 @@ pub(super) async fn attend_to(
             };
             apply_traffic(api, &context.world.tasks, task, &traffic, false).await?;
             info!(task = %task.name_any(), delay, "task deregistered");
-            Ok(())
+            Ok(RESYNC)
         }
     }
 }

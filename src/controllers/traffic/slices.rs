@@ -18,7 +18,10 @@ use crate::api::target_group::TargetGroup;
 use crate::api::task::EcsTask;
 use crate::controllers::cache::{Key, key_of};
 use crate::controllers::context::Context;
-use crate::controllers::writes::{Created, Error, api_of, create, delete, doing, is_status, patch};
+use crate::controllers::traffic::offers::Pending;
+use crate::controllers::writes::{
+    Created, Error, api_of, create, delete, doing, is_refusal, patch,
+};
 use crate::domain::liveness::Presence;
 use crate::domain::traffic::{Change, Endpoint, Slice, arrange};
 
@@ -69,16 +72,15 @@ pub(super) async fn write(
     let namespace = group.namespace().unwrap_or_default();
     let key = |name: &str| (namespace.clone(), name.to_owned());
     let now = context.clock.monotonic();
-    let version = |key: &Key| context.world.slices.get(key)?.resource_version();
     let changes = context.offers.with(|offers| {
-        offers.settle_those_over(now, version);
+        settle_those_over(context, offers);
         let changes = plan(context, group, presence);
         for change in &changes {
             match change {
                 Change::Create(slice) | Change::Update(slice) => {
                     let uids = slice.endpoints.iter().map(|it| it.uid.clone());
                     let key = key(&slice.name);
-                    let base = version(&key);
+                    let base = version(context, &key);
                     offers.offer(key, uids, base, now);
                 }
                 Change::Delete(_) => {}
@@ -111,11 +113,21 @@ pub(super) async fn write(
     failed.map_or(Ok(()), Err)
 }
 
-/// The API server said that the write did not and will not happen: earlier ones without an answer went by the same
-/// version, and cannot happen any more either.
+fn version(context: &Context, key: &Key) -> Option<String> {
+    context.world.slices.get(key)?.resource_version()
+}
+
+/// Forgets the writes that are over.
+pub(super) fn settle_those_over(context: &Context, offers: &mut Pending) {
+    let now = context.clock.monotonic();
+    offers.settle_those_over(now, |key| version(context, key));
+}
+
+/// The API server said that the write did not and will not happen. Whether an earlier one without an answer did shows in what
+/// is read then: all go by the same version.
 fn is_definite(error: &Error) -> bool {
     match error {
-        Error::Kube { source, .. } => [404, 409, 422].iter().any(|code| is_status(source, *code)),
+        Error::Kube { source, .. } => is_refusal(source),
         Error::Json(_) => true,
     }
 }

@@ -17,6 +17,7 @@ mod recorder;
 mod restore;
 mod scene;
 pub(crate) mod single;
+pub(crate) mod tokens;
 mod turns;
 
 use std::time::Duration;
