@@ -1,8 +1,6 @@
 //! Target groups of every kind: what is checked where, what becomes of targets that come slowly or change their minds, and
 //! requests that are datagrams.
 
-#![expect(clippy::large_futures, reason = "a test is one long future")]
-
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -72,7 +72,7 @@ pub(crate) async fn live_tasks(scene: &Scene, name: &str) -> Vec<EcsTask> {
     tasks
 }
 
-/// Tells a task to stop, as StopTask does.
+/// Tells a task to stop, as `StopTask` does.
 pub(crate) async fn stop_task(scene: &Scene, name: &str) {
     let api: Api<EcsTask> = scene.api();
     let stop = json!({"spec": {"stop": {"code": "UserInitiated"}}});
