@@ -122,6 +122,7 @@ pub(crate) async fn remove(client: &Client) -> anyhow::Result<()> {
 pub(crate) async fn serve(client: &Client, count: usize, version: &str) -> anyhow::Result<()> {
     apply::<TargetGroup>(
         client,
+        FRONT,
         json!({
             "apiVersion": "ecs-operator.io/v1alpha1", "kind": "TargetGroup", "metadata": {"name": FRONT},
             "spec": {
@@ -134,6 +135,7 @@ pub(crate) async fn serve(client: &Client, count: usize, version: &str) -> anyho
     .await?;
     apply::<TaskDefinition>(
         client,
+        NAME,
         json!({
             "apiVersion": "ecs-operator.io/v1alpha1", "kind": "TaskDefinition", "metadata": {"name": NAME},
             "spec": {"containerDefinitions": [{
@@ -146,6 +148,7 @@ pub(crate) async fn serve(client: &Client, count: usize, version: &str) -> anyho
     .await?;
     apply::<EcsService>(
         client,
+        NAME,
         json!({
             "apiVersion": "ecs-operator.io/v1alpha1", "kind": "EcsService", "metadata": {"name": NAME},
             "spec": {
@@ -157,18 +160,14 @@ pub(crate) async fn serve(client: &Client, count: usize, version: &str) -> anyho
     .await
 }
 
-async fn apply<K>(client: &Client, object: Value) -> anyhow::Result<()>
+async fn apply<K>(client: &Client, name: &str, object: Value) -> anyhow::Result<()>
 where
     K: Resource<Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
     K::DynamicType: Default,
 {
     let api: Api<K> = Api::namespaced(client.clone(), NAMESPACE);
-    let name = object["metadata"]["name"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned();
     let how = PatchParams::apply(MANAGER).force();
-    api.patch(&name, &how, &Patch::Apply(object)).await?;
+    api.patch(name, &how, &Patch::Apply(object)).await?;
     Ok(())
 }
 
