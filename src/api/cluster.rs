@@ -17,10 +17,12 @@ use serde::{Deserialize, Serialize};
 use super::bounded::{List, Map, Str};
 
 mod images;
+mod registries;
 mod roles;
 mod secrets;
 
 pub use images::{ImageCleanup, ImagePullBehavior};
+pub use registries::RegistryAccess;
 pub use roles::TaskRoleMapping;
 pub use secrets::SecretMapping;
 
@@ -99,6 +101,9 @@ pub struct EcsClusterSpec {
     /// Which ServiceAccounts stand for the roles of AWS that tasks name; the first line that fits counts.
     #[serde(default, skip_serializing_if = "List::is_empty")]
     pub task_role_mappings: List<TaskRoleMapping, 256>,
+    /// Which images tasks pull with the credentials that the broker's credential providers get; any line that fits counts.
+    #[serde(default, skip_serializing_if = "List::is_empty")]
+    pub registry_access: List<RegistryAccess, 64>,
 }
 
 /// The node agents of a cluster.

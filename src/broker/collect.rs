@@ -8,7 +8,7 @@ use kube::{Api, Client};
 use serde_json::Value;
 
 use super::{Refusal, Settings};
-use crate::api::cluster::EcsCluster;
+use crate::api::cluster::{EcsCluster, RegistryAccess};
 use crate::api::parse;
 use crate::api::shapes::ContainerDefinition;
 use crate::api::task::EcsTask;
@@ -45,6 +45,17 @@ pub struct Tables {
     pub values: Vec<Mapping>,
     /// Who stands for roles of AWS.
     pub roles: Vec<RoleMapping>,
+    /// Who may use the broker's own access to registries.
+    pub registries: Vec<RegistryAccess>,
+}
+
+impl Tables {
+    /// Whether tasks of `namespace` pull `image` with what the credential providers get.
+    #[must_use]
+    pub fn gives_credentials(&self, namespace: &str, image: &str) -> bool {
+        let mut lines = self.registries.iter();
+        lines.any(|line| line.allows(namespace, image))
+    }
 }
 
 /// Reads a revision, and gives the definition in it with what the task overrides.
@@ -100,6 +111,7 @@ pub async fn tables(client: &Client, task: &EcsTask) -> Result<Tables, Refusal> 
                 .iter()
                 .map(RoleMapping::from)
                 .collect(),
+            registries: spec.registry_access.iter().cloned().collect(),
         }),
     )
 }

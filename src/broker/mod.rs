@@ -8,7 +8,8 @@
 //!
 //! # Guarantees
 //! Nothing that the agent says chooses what it gets: the names stand in the definition, the namespace is the task's.
-//! Values go into the answer and nowhere else. The broker writes nothing and keeps nothing between two requests.
+//! Values go into the answer and nowhere else. The broker writes nothing, and keeps nothing between two requests but what
+//! its [`providers`] got for registries.
 //!
 //! # Assumptions
 //! RBAC lets it read Secrets only in namespaces whose owners said so; it finds out by trying.
@@ -19,12 +20,16 @@
 pub mod caller;
 pub mod collect;
 pub mod entitled;
+pub mod providers;
 pub mod refusal;
 pub mod roles;
 pub mod serve;
 
+pub use providers::Providers;
 pub use refusal::Refusal;
 pub use serve::router;
+
+use std::sync::Arc;
 
 use kube::Client;
 
@@ -56,4 +61,6 @@ pub struct Context {
     pub settings: Settings,
     /// As the broker's own ServiceAccount.
     pub client: Client,
+    /// Who gets credentials of registries.
+    pub providers: Arc<Providers>,
 }

@@ -111,7 +111,9 @@ async fn give(
     request: &SupplyRequest,
     instance: &str,
 ) -> Result<Supply, Refusal> {
-    let Context { client, settings } = context;
+    let Context {
+        client, settings, ..
+    } = context;
     let namespace = request.namespace.as_str();
     let task = find(client, namespace, &request.task).await?;
     entitled(&task, &request.uid, instance)?;
@@ -124,6 +126,10 @@ async fn give(
     let tables = collect::tables(client, &task).await?;
     let mut values = Values::of(client, settings, namespace);
     let mut supply = collect::supply(&mut values, &definition, container, &tables.values).await?;
+    let image = container.image.as_str();
+    if supply.credentials.is_none() && tables.gives_credentials(namespace, image) {
+        supply.credentials = context.providers.credentials(image).await?;
+    }
     if let Some(role) = parse::task_role(&definition) {
         let token = roles::token(client, settings, namespace, &role, &tables.roles).await?;
         supply.role_token = Some(token);
@@ -139,7 +145,9 @@ async fn another_token(
     uid: &str,
     instance: &str,
 ) -> Result<Secret<String>, Refusal> {
-    let Context { client, settings } = context;
+    let Context {
+        client, settings, ..
+    } = context;
     let task = find(client, namespace, task).await?;
     entitled(&task, uid, instance)?;
     let definition = collect::definition(client, &task, namespace).await?;

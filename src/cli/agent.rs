@@ -35,6 +35,7 @@ use crate::api::bounded::Str;
 use crate::api::cluster::ImagePullBehavior;
 use crate::api::container_instance::AgentEndpoint;
 use crate::api::names;
+use crate::domain::registry::ImagePattern;
 use crate::domain::security::Profile;
 use crate::platform::clock::Clock;
 use crate::platform::{client, http as served_http, serving, shutdown};
@@ -83,6 +84,9 @@ pub struct AgentArguments {
     image_pull_behavior: Pull,
     #[command(flatten)]
     images: ImageArguments,
+    /// Images, as a pattern of the kubelet's `matchImages`, for which the broker may have credentials; can be repeated.
+    #[arg(long)]
+    registry_access: Vec<ImagePattern>,
     #[command(flatten)]
     broker: BrokerArguments,
     /// What tasks may ask of the engine.
@@ -354,6 +358,7 @@ fn settings(args: &AgentArguments, pause: PauseImage) -> Settings {
                 pause_image: pause.name(),
                 metadata: args.socket_folder_on_instance.is_some(),
                 files: beside_the_socket(args, files::FOLDER).map(|(_, folder)| folder),
+                registry_access: args.registry_access.clone(),
             },
             pause,
             address: args.address.clone(),

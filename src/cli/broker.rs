@@ -1,6 +1,8 @@
 //! `ecs-operator broker`: gives agents what their tasks name of Secrets.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -12,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use crate::api::supply::BROKER;
-use crate::broker::{self, Settings};
+use crate::broker::{self, Providers, Settings};
 use crate::platform::clock::Clock;
 use crate::platform::http::{self, Readiness};
 use crate::platform::serving::shared::{self, Server};
@@ -33,6 +35,12 @@ pub struct BrokerArguments {
     /// ServiceAccount of agents in instance pods.
     #[arg(long, default_value = "ecs-operator-agent-pod")]
     agent_pod_service_account: String,
+    /// File with the credential providers of registries: the kubelet's `CredentialProviderConfig`.
+    #[arg(long, requires = "credential_provider_bin_dir")]
+    credential_provider_config: Option<PathBuf>,
+    /// Folder with their programs.
+    #[arg(long, requires = "credential_provider_config")]
+    credential_provider_bin_dir: Option<PathBuf>,
     /// Address at which agents ask.
     #[arg(long, default_value = "0.0.0.0:8443")]
     address: SocketAddr,
@@ -57,6 +65,7 @@ async fn serve(arguments: &BrokerArguments) -> anyhow::Result<()> {
     let context = broker::Context {
         settings: settings(arguments),
         client: client.clone(),
+        providers: Arc::new(providers(arguments)?),
     };
     let server = Server {
         namespace: arguments.agent_namespace.clone(),
@@ -109,6 +118,17 @@ async fn serve(arguments: &BrokerArguments) -> anyhow::Result<()> {
         () = certificates => {}
     }
     Ok(())
+}
+
+fn providers(arguments: &BrokerArguments) -> anyhow::Result<Providers> {
+    let file = arguments.credential_provider_config.as_ref();
+    let Some((file, folder)) = file.zip(arguments.credential_provider_bin_dir.as_ref()) else {
+        return Ok(Providers::default());
+    };
+    let providers = Providers::read(file, folder, Clock::system()).map_err(anyhow::Error::msg)?;
+    let names: Vec<&str> = providers.names().collect();
+    info!(?names, "credential providers");
+    Ok(providers)
 }
 
 fn settings(arguments: &BrokerArguments) -> Settings {

@@ -50,7 +50,7 @@ enum Command {
     /// Watches clusters, task definitions, services and tasks, and keeps them as they should be.
     Controller(controller::ControllerArguments),
     /// Runs the tasks of one container instance through its Docker Engine.
-    Agent(agent::AgentArguments),
+    Agent(Box<agent::AgentArguments>),
     /// Serves logs, exec, attach, port-forward and stats of tasks to whoever may have them.
     Gateway(gateway::GatewayArguments),
     /// Gives agents the secrets and registry credentials that their tasks name.
@@ -104,7 +104,7 @@ pub fn run() -> anyhow::Result<()> {
     telemetry::start(arguments.log_format, &arguments.log)?;
     match arguments.command {
         Command::Controller(arguments) => controller::run(arguments),
-        Command::Agent(arguments) => agent::run(arguments),
+        Command::Agent(arguments) => agent::run(*arguments),
         Command::Gateway(arguments) => gateway::run(arguments),
         Command::Broker(arguments) => broker::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use super::context::Settings;
-use crate::api::cluster::{EcsCluster, ImageCleanup, ImagePullBehavior, SecurityProfile};
+use crate::api::cluster::{
+    EcsCluster, ImageCleanup, ImagePullBehavior, RegistryAccess, SecurityProfile,
+};
 use crate::api::supply::{AUDIENCE, BROKER};
 
 /// Folder in which the agent finds the engine's socket.
@@ -47,6 +49,9 @@ pub(super) fn container(
         format!("--gateway={}", settings.gateway),
     ];
     args.extend(image_cleanup(cluster));
+    let lines = cluster.spec.registry_access.iter();
+    let images = lines.flat_map(RegistryAccess::patterns);
+    args.extend(images.map(|(pattern, _)| format!("--registry-access={pattern}")));
     args.extend_from_slice(arguments);
     let mut mounts = vec![json!({"name": "engine", "mountPath": SOCKET_DIRECTORY})];
     if let Some(url) = &settings.broker_url {

@@ -98,7 +98,7 @@ impl Problem {
     pub const fn advice(self) -> &'static str {
         match self {
             Self::Denied => {
-                "; give the credentials of a private registry with repositoryCredentials or extensions.imagePullSecrets"
+                "; give the credentials of a private registry with repositoryCredentials or extensions.imagePullSecrets, or let the broker get them (registryAccess of the EcsCluster)"
             }
             Self::RateLimited => {
                 "; give credentials, which have a higher limit, or use a mirror of the registry"

@@ -1,4 +1,7 @@
-//! Credentials of image registries: in which forms a Secret holds them, and for which images they are.
+//! Credentials of image registries: in which forms a Secret holds them or a program gives them, and for which images they are.
+
+pub mod pattern;
+pub mod provided;
 
 use std::collections::BTreeMap;
 
@@ -7,6 +10,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
 use super::secret::Secret;
+
+pub use pattern::ImagePattern;
 
 /// Docker Hub as people write it, and as Docker stores credentials for it.
 const HUB: &str = "docker.io";
@@ -120,9 +125,13 @@ fn covers(key: &str, registry: &str, path: &str) -> Option<usize> {
     } else {
         prefix
     };
-    let below = path.strip_prefix(prefix)?;
-    let is_below = prefix.is_empty() || below.is_empty() || below.starts_with(['/', ':', '@']);
-    (host == registry && is_below).then_some(prefix.len())
+    (host == registry && is_below(path, prefix)).then_some(prefix.len())
+}
+
+/// Whether an image's path begins with all parts of `prefix`.
+fn is_below(path: &str, prefix: &str) -> bool {
+    let is_end = |rest: &str| rest.is_empty() || rest.starts_with(['/', ':', '@']);
+    prefix.is_empty() || path.strip_prefix(prefix).is_some_and(is_end)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use tower::ServiceExt as _;
 use super::api::FakeApi;
 use crate::agent::broker::Broker;
 use crate::api::supply::AUDIENCE;
-use crate::broker::{Context, Settings, router};
+use crate::broker::{Context, Providers, Settings, router};
 
 /// User name of agents on nodes.
 pub const NODE_AGENT: &str = "system:serviceaccount:ecs-operator-agents:ecs-operator-agent-node";
@@ -31,6 +31,7 @@ pub struct FakeBroker {
     /// What the API server says of tokens.
     reviews: Arc<Mutex<BTreeMap<String, Value>>>,
     away: Arc<AtomicBool>,
+    providers: Arc<Mutex<Arc<Providers>>>,
 }
 
 impl FakeBroker {
@@ -41,6 +42,7 @@ impl FakeBroker {
             api: api.clone(),
             reviews: Arc::default(),
             away: Arc::default(),
+            providers: Arc::default(),
         }
     }
 
@@ -55,6 +57,15 @@ impl FakeBroker {
         let status = json!({"authenticated": true, "audiences": [AUDIENCE], "user": {"username": user, "extra": extra}});
         let mut reviews = self.reviews.lock().unwrap_or_else(PoisonError::into_inner);
         reviews.insert(token.to_owned(), status);
+    }
+
+    /// Gives it credential providers.
+    pub fn set_providers(&self, providers: Providers) {
+        let mut current = self
+            .providers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *current = Arc::new(providers);
     }
 
     /// Whether nobody answers.
@@ -90,6 +101,11 @@ impl FakeBroker {
                 own_account: "ecs-operator:ecs-operator-broker".to_owned(),
             },
             client: self.client(),
+            providers: self
+                .providers
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone(),
         };
         let answered = router(context).oneshot(request.map(Body::new)).await;
         answered.map_err(|never| match never {})

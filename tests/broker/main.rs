@@ -3,6 +3,7 @@
 #![expect(
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::unwrap_used,
     reason = "what cannot be read fails the test"
 )]
 
@@ -169,6 +170,51 @@ async fn credentials_that_cannot_be_read_are_told_and_those_of_other_registries_
             .credentials,
         None
     );
+}
+
+#[tokio::test]
+async fn images_that_the_cluster_lets_a_namespace_pull_come_with_what_a_provider_gets() {
+    let scene = Scene::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    scene.provide("AWS", folder.path());
+    let own = json!({"credentialsParameter": "secret:own:login"});
+    scene
+        .define(
+            2,
+            &json!([
+                {"name": "app", "image": "eu.cloud.example/shop/web:1"},
+                {"name": "again", "image": "eu.cloud.example/shop/side"},
+                {"name": "own", "image": "eu.cloud.example/shop/web:1", "repositoryCredentials": own},
+                {"name": "beside", "image": "eu.cloud.example/other/web:1"},
+                {"name": "elsewhere", "image": "registry.elsewhere/shop/web:1"},
+            ]),
+        )
+        .await;
+    scene.bind("two", 2).await;
+    for (container, user) in [
+        ("app", Some("AWS")),
+        ("again", Some("AWS")),
+        ("own", Some("own")),
+        // Of the registry, but not of the repositories that the cluster says.
+        ("beside", None),
+        ("elsewhere", None),
+    ] {
+        let supply = scene.ask("node-1", "two", container).await.unwrap();
+        let found = supply.credentials.map(|it| it.username);
+        assert_eq!(found.as_deref(), user, "{container}");
+    }
+    let calls = std::fs::read_to_string(folder.path().join("calls")).unwrap();
+    assert_eq!(calls, "\n", "one call for a registry");
+}
+
+#[tokio::test]
+async fn an_image_that_no_provider_is_for_is_refused_with_what_to_do() {
+    let scene = Scene::start().await;
+    let app = json!([{"name": "app", "image": "eu.cloud.example/shop/web:1"}]);
+    scene.define(2, &app).await;
+    scene.bind("two", 2).await;
+    let message = refused(scene.ask("node-1", "two", "app").await.unwrap_err());
+    assert!(message.contains("broker.credentialProviders"), "{message}");
 }
 
 #[tokio::test]

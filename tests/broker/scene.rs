@@ -1,11 +1,16 @@
 //! A namespace with Secrets, a task that names some of them, and agents on two nodes.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
 
 use ecs_operator::agent::broker::Error;
 use ecs_operator::api::supply::{RoleTokenRequest, SupplyRequest};
+use ecs_operator::broker::Providers;
 use ecs_operator::domain::secret::Secret;
 use ecs_operator::domain::supply::Supply;
+use ecs_operator::platform::clock::Clock;
 use ecs_operator::testing::api::FakeApi;
 use ecs_operator::testing::broker::FakeBroker;
 use k8s_openapi::ByteString;
@@ -29,11 +34,12 @@ impl Scene {
         }
         let scene = Self { api, broker };
         let mapping = json!({"valueFrom": "arn:aws:secretsmanager:eu-west-1:1:secret:json-*", "secret": "json", "key": "all"});
+        let access = json!({"matchImages": ["*.cloud.example/shop"], "allowedNamespaces": {"names": ["shop"]}});
         scene
             .api
             .apply(&json!({
                 "apiVersion": "ecs-operator.io/v1alpha1", "kind": "EcsCluster",
-                "metadata": {"name": "default"}, "spec": {"secretMappings": [mapping]},
+                "metadata": {"name": "default"}, "spec": {"secretMappings": [mapping], "registryAccess": [access]},
             }))
             .await;
         let auths = |user: &str| json!({"auths": {"registry.example": {"username": user, "password": "p"}}});
@@ -93,6 +99,27 @@ impl Scene {
                 "metadata": {"name": name, "namespace": "shop"}, "data": data,
             }))
             .await;
+    }
+
+    /// Gives the broker a credential provider for `cloud.example`: a program that answers this user, and counts its calls in
+    /// a file of the folder.
+    pub(crate) fn provide(&self, user: &str, folder: &Path) {
+        symlink("/bin/sh", folder.join("provider")).unwrap();
+        let answer = json!({
+            "apiVersion": "credentialprovider.kubelet.k8s.io/v1", "kind": "CredentialProviderResponse",
+            "cacheKeyType": "Registry", "auth": {"*.cloud.example": {"username": user, "password": PASSWORD}},
+        });
+        let script = format!("echo >>{}; echo '{answer}'", folder.join("calls").display());
+        let configuration = json!({
+            "apiVersion": "kubelet.config.k8s.io/v1", "kind": "CredentialProviderConfig", "providers": [{
+                "name": "provider", "matchImages": ["*.cloud.example"], "defaultCacheDuration": "12h",
+                "apiVersion": "credentialprovider.kubelet.k8s.io/v1", "args": ["-c", script],
+            }],
+        });
+        let file = folder.join("configuration.json");
+        fs::write(&file, configuration.to_string()).unwrap();
+        let providers = Providers::read(&file, folder, Clock::system()).unwrap();
+        self.broker.set_providers(providers);
     }
 
     /// A revision of `web` with these containers, whose images may be pulled with the Secret `pull`.

@@ -328,9 +328,7 @@ fn bring_up(
             Seen::Unknown => Call::Inspect,
             // It was there: a second look decides whether it has vanished.
             Seen::Absent { .. } if report.exists(name) => Call::Inspect,
-            Seen::Absent { .. }
-                if known.supply.is_none() && wanted.definition.needs_supply(container) =>
-            {
+            Seen::Absent { .. } if known.supply.is_none() && wanted.needs_supply(container) => {
                 Call::Supply
             }
             // Images come at once, whatever their containers wait for.

@@ -11,7 +11,7 @@ mod targets;
 mod volumes;
 mod withdrawal;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -44,7 +44,7 @@ pub(super) struct World {
     pub(super) check: Option<Check>,
     pub(super) volume_orders: Vec<VolumeOrder>,
     /// Containers that were healthy once.
-    healthy: std::collections::BTreeSet<String>,
+    healthy: BTreeSet<String>,
     changes: u64,
 }
 
@@ -78,6 +78,7 @@ impl World {
             end: None,
             refusal: None,
             pull: ImagePullBehavior::Default,
+            registry_access: BTreeSet::new(),
         };
         let engine = programs
             .iter()
@@ -96,7 +97,7 @@ impl World {
             traffic: TaskTraffic::default(),
             check: None,
             volume_orders: Vec::new(),
-            healthy: std::collections::BTreeSet::new(),
+            healthy: BTreeSet::new(),
             changes: 0,
         };
         world.step();
@@ -139,7 +140,7 @@ impl World {
                 );
             }
         }
-        let mut called = std::collections::BTreeSet::new();
+        let mut called = BTreeSet::new();
         for order in &self.orders {
             assert!(
                 called.insert(&order.container),

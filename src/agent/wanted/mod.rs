@@ -12,7 +12,7 @@ mod rules;
 mod targets;
 mod volumes;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
@@ -67,6 +67,8 @@ pub struct Wanted {
     pub refusal: Option<String>,
     /// When images are pulled.
     pub pull: ImagePullBehavior,
+    /// Containers for whose images the broker may have credentials that the definition does not name.
+    pub registry_access: BTreeSet<String>,
 }
 
 impl Wanted {
@@ -92,6 +94,7 @@ impl Wanted {
         });
         match admitted {
             Ok(definition) => Self {
+                registry_access: images::with_registry_access(&definition, rules),
                 definition: definition
                     .with_router_volume()
                     .with_pause(&rules.pause_image),
@@ -127,9 +130,6 @@ impl Wanted {
     #[must_use]
     pub fn without_definition(task: &EcsTask, revision: i64, family: &str, rules: &Rules) -> Self {
         let extensions = task.spec.extensions.as_ref();
-        let host_ports = extensions
-            .map(|extensions| extensions.host_ports.iter().filter_map(chosen).collect())
-            .unwrap_or_default();
         Self {
             uid: task.uid().unwrap_or_default(),
             namespace: task.namespace().unwrap_or_default(),
@@ -150,12 +150,13 @@ impl Wanted {
                 task_role: None,
                 placement_constraints: Vec::new(),
             },
-            host_ports,
+            host_ports: extensions.map(ports::chosen).unwrap_or_default(),
             digests: extensions.map(images::digests).unwrap_or_default(),
             targets: targets::targets(task),
             end: Self::end_of(task),
             refusal: None,
             pull: rules.pull,
+            registry_access: BTreeSet::new(),
         }
     }
 
@@ -379,19 +380,6 @@ impl Wanted {
             })
             .collect()
     }
-}
-
-fn chosen(port: &crate::api::task::HostPort) -> Option<((String, u16, Protocol), u16)> {
-    let container_port = u16::try_from(port.container_port).ok()?;
-    let host_port = u16::try_from(port.host_port).ok()?;
-    Some((
-        (
-            port.container_name.to_string(),
-            container_port,
-            parse::protocol(Some(port.protocol)),
-        ),
-        host_port,
-    ))
 }
 
 #[cfg(test)]

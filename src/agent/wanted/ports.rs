@@ -1,8 +1,25 @@
-//! Host ports of ranges: the controller chooses them, because no engine promises ports in a row.
+//! Host ports that the controller chose; those of ranges it has to, because no engine promises ports in a row.
 
-use crate::api::task::EcsTask;
+use std::collections::BTreeMap;
+
+use crate::api::parse;
+use crate::api::task::{EcsTask, TaskExtensions};
 use crate::domain::definition::TaskDefinition;
 use crate::domain::definition::rules::Problem;
+use crate::domain::resources::Protocol;
+
+/// By container, port and protocol, the host port.
+pub(super) fn chosen(extensions: &TaskExtensions) -> BTreeMap<(String, u16, Protocol), u16> {
+    let ports = extensions.host_ports.iter();
+    let ports = ports.filter_map(|port| {
+        let container_port = u16::try_from(port.container_port).ok()?;
+        let host_port = u16::try_from(port.host_port).ok()?;
+        let protocol = parse::protocol(Some(port.protocol));
+        let container = port.container_name.to_string();
+        Some(((container, container_port, protocol), host_port))
+    });
+    ports.collect()
+}
 
 /// Containers with a range of ports for which nobody chose host ports, as in a task that a person bound.
 pub(super) fn left_to_chance(task: &EcsTask, definition: &TaskDefinition) -> Vec<Problem> {

@@ -2,6 +2,7 @@
 
 use crate::agent::dns::ClusterDns;
 use crate::api::cluster::ImagePullBehavior;
+use crate::domain::registry::ImagePattern;
 use crate::domain::security::Profile;
 
 /// What of the agent's settings concerns every task.
@@ -25,4 +26,6 @@ pub struct Rules {
     pub metadata: bool,
     /// The folder of all tasks' files, as the engine sees it; without one tasks get none.
     pub files: Option<String>,
+    /// Images for which the broker may have credentials that no definition names.
+    pub registry_access: Vec<ImagePattern>,
 }

@@ -51,6 +51,27 @@ fn names_derive_from_the_task_and_are_safe_for_docker() {
 }
 
 #[test]
+fn the_broker_is_asked_for_images_that_it_may_have_credentials_for() {
+    let task = task(json!({"taskDefinition": "web:3"}));
+    let containers = json!({"containerDefinitions": [
+        {"name": "app", "image": "1.dkr.ecr.eu-west-1.amazonaws.com/web:1", "memory": 64},
+        {"name": "side", "image": "web:1", "memory": 64},
+    ]});
+    let asks = |rules: &Rules| {
+        let wanted = Wanted::read(&task, 3, "web", &definition(containers.clone()), rules);
+        let containers = wanted.definition.containers.iter();
+        let asking = containers.filter(|container| wanted.needs_supply(container));
+        asking.map(|it| it.name.clone()).collect::<Vec<_>>()
+    };
+    let access = Rules {
+        registry_access: vec!["*.dkr.ecr.*.amazonaws.com".parse().unwrap()],
+        ..rules()
+    };
+    assert_eq!(asks(&access), ["app"]);
+    assert!(asks(&rules()).is_empty());
+}
+
+#[test]
 fn our_labels_win_and_ports_are_those_that_were_chosen() {
     let task = task(json!({
         "taskDefinition": "web:3",

@@ -1,6 +1,6 @@
 //! What the services of a simulation run, and how well each version of it does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -235,6 +235,7 @@ impl Catalog {
             end: task.stop.clone().or(deleted),
             refusal: None,
             pull: ImagePullBehavior::Default,
+            registry_access: BTreeSet::new(),
         }
     }
 }
