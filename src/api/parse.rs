@@ -10,6 +10,7 @@ mod placement;
 mod ports;
 mod secrets;
 mod settings;
+mod size;
 mod target_group;
 mod volumes;
 
@@ -40,38 +41,28 @@ pub fn task_definition(
     family: &str,
     spec: &TaskDefinitionSpec,
 ) -> Result<TaskDefinition, Vec<Problem>> {
+    read(family, spec, size::problem(spec))
+}
+
+/// The definition without a look at its size; `problem` is one that is known already.
+fn read(
+    family: &str,
+    spec: &TaskDefinitionSpec,
+    problem: Option<Problem>,
+) -> Result<TaskDefinition, Vec<Problem>> {
     let mut problems = refused(Body::RegisterTaskDefinition, spec);
+    problems.extend(problem);
     problems.extend(ports::problems(spec));
     problems.extend(accelerators::problems(spec));
-    let size = |field: &str, text: Option<&str>, unit: &str, factor: f64| {
-        text.map(|text| {
-            quantity(text, unit, factor).ok_or_else(|| Problem {
-                field: field.to_owned(),
-                message: format!(
-                    "'{text}' is not a size: give a whole number, or a number with the unit {unit}"
-                ),
-            })
-        })
-        .transpose()
-    };
     let mut sized = |size: Result<Option<u32>, Problem>| {
         size.unwrap_or_else(|problem| {
             problems.push(problem);
             None
         })
     };
-    let cpu = sized(size(
-        "cpu",
-        spec.cpu.as_ref().map(Str::as_str),
-        "vcpu",
-        1024.0,
-    ));
-    let memory = sized(size(
-        "memory",
-        spec.memory.as_ref().map(Str::as_str),
-        "gb",
-        1024.0,
-    ));
+    let text = |text: &Option<Str<_>>| text.as_ref().map(ToString::to_string);
+    let cpu = sized(size::of_task("cpu", text(&spec.cpu), "vcpu"));
+    let memory = sized(size::of_task("memory", text(&spec.memory), "gb"));
     let constraints = spec.placement_constraints.as_deref();
     let placement_constraints =
         placement::definition_constraints(constraints.map_or(&[], Vec::as_slice), &mut problems);
@@ -128,7 +119,10 @@ pub fn task_definition_of_task(
     overrides: Option<&shapes::TaskOverride>,
 ) -> Result<TaskDefinition, Vec<Problem>> {
     match overrides {
-        Some(overrides) => task_definition(family, &overrides::apply(spec, overrides)?),
+        Some(overrides) => {
+            let overridden = overrides::apply(spec, overrides)?;
+            read(family, &overridden, size::problem(spec))
+        }
         None => task_definition(family, spec),
     }
 }
@@ -175,23 +169,6 @@ fn examined(body: Body, spec: &impl serde::Serialize) -> fields::Findings {
     // A spec of ours always has a JSON form.
     let value = serde_json::to_value(spec).unwrap_or_default();
     fields::examine(body, &value)
-}
-
-/// `512`, `0.5 vCPU`, `1 GB`: a whole number, or a number of `unit`s of `factor` each.
-fn quantity(text: &str, unit: &str, factor: f64) -> Option<u32> {
-    let lower = text.trim().to_ascii_lowercase();
-    let Some(number) = lower.strip_suffix(unit) else {
-        return lower.parse().ok();
-    };
-    let value = number.trim().parse::<f64>().ok()? * factor;
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "the range is checked first"
-    )]
-    (0.0..=f64::from(u32::MAX))
-        .contains(&value)
-        .then_some(value.round() as u32)
 }
 
 fn disk(spec: &TaskDefinitionSpec) -> Option<u32> {
