@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ecs_operator::domain::placement::{
-    Constraint, Group, Holding, Instance, Packed, Placement, Request, Rules, Spread, Strategy, ZONE,
+    Attributes, Constraint, Group, Holding, Instance, Packed, Placement, Request, Rules, Spread,
+    Strategy, ZONE,
 };
 use ecs_operator::domain::query::Expression;
 use ecs_operator::domain::resources::{Capacity, Demand, HostPort, PIDS_PER_CONTAINER, Protocol};
@@ -50,7 +51,7 @@ pub(crate) struct Service {
     pub(crate) group: Arc<Group>,
     pub(crate) uid: Arc<str>,
     pub(crate) rules: Rules,
-    attributes: BTreeSet<&'static str>,
+    attributes: Attributes,
     excluded: BTreeSet<String>,
     unusable: BTreeMap<String, BTreeSet<HostPort>>,
     /// Its share of the tasks.
@@ -138,7 +139,7 @@ fn service(n: u64, random: &mut Random) -> Service {
             strategies: spread_and_pack(),
         },
         attributes: (random.below(2) == 0)
-            .then_some("ecs.capability.container-health-check")
+            .then_some("ecs.capability.container-health-check".into())
             .into_iter()
             .collect(),
         excluded: BTreeSet::new(),

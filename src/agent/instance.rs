@@ -26,6 +26,7 @@ use crate::api::names;
 use crate::domain::definition::firelens::RouterKind;
 use crate::domain::definition::limits::{DISK_LIMIT, TASK_LIMITS};
 use crate::domain::definition::logs::LogDriver;
+use crate::domain::definition::volumes;
 use crate::domain::definition::{FILES, SWAP_LIMIT};
 use crate::domain::resources::{CPU_UNITS_PER_CORE, Capacity};
 use crate::platform::clock::Clock;
@@ -175,6 +176,9 @@ fn attributes(info: &EngineInfo, identity: &Identity, reach: &Reach) -> Map<Str<
         able(format!(
             "com.amazonaws.ecs.capability.docker-remote-api.1.{minor}"
         ));
+    }
+    for driver in &info.volume_drivers {
+        able(volumes::driver_attribute(driver));
     }
     for driver in LogDriver::all() {
         let takes = driver.of_engine();
@@ -345,6 +349,18 @@ mod tests {
             },
         );
         assert_eq!((pod.cpu, pod.memory), (1000, 2048));
+    }
+
+    #[test]
+    fn drivers_of_volumes_are_attributes_that_definitions_can_require() {
+        let info = EngineInfo {
+            volume_drivers: vec!["local".into(), "vieux/sshfs:latest".into()],
+            ..info()
+        };
+        let found = attributes(&info, &Identity::default(), &Reach::Unknown);
+        for driver in ["local", "vieux/sshfs"] {
+            assert!(found.contains_key(&volumes::driver_attribute(driver)));
+        }
     }
 
     #[test]

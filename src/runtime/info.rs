@@ -37,6 +37,8 @@ pub struct EngineInfo {
     pub security_options: Vec<String>,
     /// Ids of the GPUs that it can give to containers.
     pub gpus: Vec<String>,
+    /// Drivers of volumes that it has, its own (`local`) and those of plugins, as definitions name them.
+    pub volume_drivers: Vec<String>,
     /// Log drivers that it has.
     pub log_drivers: Vec<String>,
     /// The one of containers that name none.

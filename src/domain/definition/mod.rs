@@ -14,6 +14,7 @@ pub mod settings;
 pub mod tests_support;
 pub mod volumes;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ use logs::{LogConfiguration, LogDriver};
 use settings::{Link, Settings};
 use volumes::{DockerVolume, MountPoint, Volume, VolumeKind, VolumesFrom};
 
-use super::placement::Constraint;
+use super::placement::{Attributes, Constraint};
 use super::resources::{Demand, HostPort, PIDS_PER_CONTAINER, Protocol};
 use super::supply::{Content, File, SecretReference, TaskRole};
 
@@ -246,7 +247,7 @@ impl TaskDefinition {
 
     /// Attributes that an instance must have to carry the definition out (ECS's `requiresAttributes`), so that agents of
     /// different versions can serve one cluster. `name=value` asks for that value.
-    pub fn required_attributes(&self) -> BTreeSet<&'static str> {
+    pub fn required_attributes(&self) -> Attributes {
         let mut required = BTreeSet::new();
         let any = |wanted: fn(&Container) -> bool| self.containers.iter().any(wanted);
         if any(|container| container.health_check.is_some()) {
@@ -320,7 +321,10 @@ impl TaskDefinition {
         {
             required.insert("ecs.capability.private-registry-authentication.secretsmanager");
         }
-        required
+        let fixed = required.into_iter().map(Cow::Borrowed);
+        let volumes = self.volumes.iter().filter_map(Volume::plugin);
+        let drivers = volumes.map(|driver| Cow::Owned(volumes::driver_attribute(driver)));
+        fixed.chain(drivers).collect()
     }
 
     /// The engine's volume behind a volume of the task, where there is one.

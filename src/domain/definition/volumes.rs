@@ -11,6 +11,16 @@ pub struct Volume {
     pub kind: VolumeKind,
 }
 
+impl Volume {
+    /// The driver of its data that is not the engine's own.
+    pub(super) fn plugin(&self) -> Option<&str> {
+        let VolumeKind::Docker(volume) = &self.kind else {
+            return None;
+        };
+        volume.driver.as_deref().filter(|driver| *driver != "local")
+    }
+}
+
 /// Where the data of a volume are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VolumeKind {
@@ -34,6 +44,16 @@ pub struct DockerVolume {
     pub options: BTreeMap<String, String>,
     /// Labels of the user.
     pub labels: BTreeMap<String, String>,
+}
+
+/// Attribute of instances whose engine has a driver of volumes, as Amazon's agent names it: without the tag `latest`, which is
+/// meant where there is none, and with a point before another.
+///
+/// Example: `rexray/ebs:0.11` gives `ecs.capability.docker-plugin.rexray/ebs.0.11`.
+#[must_use]
+pub fn driver_attribute(driver: &str) -> String {
+    let name = driver.strip_suffix(":latest").unwrap_or(driver);
+    format!("ecs.capability.docker-plugin.{}", name.replace(':', "."))
 }
 
 /// How long a volume of the engine lives, and who has it.
@@ -67,4 +87,42 @@ pub struct VolumesFrom {
     pub container: String,
     /// This container cannot write.
     pub read_only: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests_support::{container, definition};
+    use super::*;
+
+    #[test]
+    fn a_task_needs_an_instance_with_the_drivers_of_its_volumes() {
+        let mut needs = definition("web", [container("app")]);
+        let none = needs.required_attributes();
+        for driver in [None, Some("local"), Some("vieux/sshfs:latest")] {
+            let volume = DockerVolume {
+                driver: driver.map(str::to_owned),
+                ..DockerVolume::default()
+            };
+            needs.volumes.push(Volume {
+                name: "data".into(),
+                kind: VolumeKind::Docker(volume),
+            });
+        }
+        let required = needs.required_attributes();
+        let more: Vec<_> = required.difference(&none).collect();
+        assert_eq!(more, ["ecs.capability.docker-plugin.vieux/sshfs"]);
+    }
+
+    #[test]
+    fn a_driver_is_an_attribute_with_its_tag_but_for_the_one_that_is_meant_anyway() {
+        for (driver, attribute) in [
+            ("local", "local"),
+            ("vieux/sshfs", "vieux/sshfs"),
+            ("vieux/sshfs:latest", "vieux/sshfs"),
+            ("rexray/ebs:0.11", "rexray/ebs.0.11"),
+        ] {
+            let expected = format!("ecs.capability.docker-plugin.{attribute}");
+            assert_eq!(driver_attribute(driver), expected);
+        }
+    }
 }

@@ -6,6 +6,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::suits::missing;
+use super::{Instance, Request};
 use crate::domain::resources::Shortage;
 
 /// Why one instance cannot take a task, the nearest miss last.
@@ -96,6 +98,8 @@ impl From<Shortage> for Unsuitable {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Explanation {
     closest: Option<(String, Unsuitable)>,
+    /// Attributes that the closest instance lacks, where that is what it lacks.
+    missing: Vec<String>,
     counts: BTreeMap<Unsuitable, usize>,
 }
 
@@ -107,7 +111,11 @@ impl<'a> FromIterator<(&'a str, Unsuitable)> for Explanation {
             .inspect(|(_, why)| *counts.entry(*why).or_default() += 1)
             .max_by_key(|(name, why)| (*why, Reverse(*name)))
             .map(|(name, why)| (name.to_owned(), why));
-        Self { closest, counts }
+        Self {
+            closest,
+            missing: Vec::new(),
+            counts,
+        }
     }
 }
 
@@ -116,6 +124,19 @@ impl Explanation {
     pub fn closest(&self) -> Option<(&str, Unsuitable)> {
         let closest = self.closest.as_ref();
         closest.map(|(name, why)| (name.as_str(), *why))
+    }
+
+    /// The same with the names of the attributes that are missing, for people to look for; `find` knows the instances.
+    pub(super) fn naming_attributes<'i>(
+        mut self,
+        request: &Request<'_>,
+        find: impl FnOnce(&str) -> Option<&'i Instance>,
+    ) -> Self {
+        if let Some((name, Unsuitable::Attribute)) = self.closest() {
+            let missing = find(name).map(|instance| missing(instance, request.attributes));
+            self.missing = missing.into_iter().flatten().map(str::to_owned).collect();
+        }
+        self
     }
 
     /// How many instances lack what.
@@ -177,6 +198,9 @@ impl fmt::Display for Explanation {
             "The closest matching (container-instance {name}) {}.",
             why.sentence()
         )?;
+        if !self.missing.is_empty() {
+            write!(f, " It has no {}.", self.missing.join(", "))?;
+        }
         let counts: Vec<String> = self
             .counts()
             .into_iter()

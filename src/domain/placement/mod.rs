@@ -16,6 +16,7 @@ mod ports;
 mod strategy;
 mod suits;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use constraint::{Constraint, MAXIMUM_CONSTRAINTS};
@@ -44,13 +45,16 @@ impl Rules {
     }
 }
 
+/// Names of attributes that an instance must have, or `name=value`.
+pub type Attributes = BTreeSet<Cow<'static, str>>;
+
 /// What is to be placed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request<'a> {
     /// What the task takes.
     pub demand: &'a Demand,
     /// Names of attributes that the instance must have, or `name=value`.
-    pub attributes: &'a BTreeSet<&'static str>,
+    pub attributes: &'a Attributes,
     /// The group of the task.
     pub group: &'a Group,
     /// The group over which it is spread, where that is not its own.
@@ -71,7 +75,7 @@ impl<'a> Request<'a> {
     /// A task that asks for nothing but room.
     #[cfg(test)]
     pub(crate) const fn of(demand: &'a Demand, group: &'a Group) -> Self {
-        static NO_ATTRIBUTES: BTreeSet<&str> = BTreeSet::new();
+        static NO_ATTRIBUTES: Attributes = BTreeSet::new();
         static NO_INSTANCES: BTreeSet<String> = BTreeSet::new();
         static NO_PORTS: BTreeMap<String, BTreeSet<HostPort>> = BTreeMap::new();
         Self {

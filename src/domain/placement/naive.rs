@@ -39,7 +39,9 @@ pub fn place(instances: &[&Instance], request: &Request<'_>) -> Result<Placement
         }
         unsuitable.push((&instance.name, Unsuitable::Ports));
     }
-    Err(unsuitable.into_iter().collect())
+    let explanation: Explanation = unsuitable.into_iter().collect();
+    let find = |name: &str| instances.iter().find(|it| it.name == name).copied();
+    Err(explanation.naming_attributes(request, find))
 }
 
 /// Dynamic ports that any instance uses, so that few distinct ports serve many tasks.

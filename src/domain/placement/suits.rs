@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Instance, Request, Unsuitable, ports};
+use super::{Attributes, Instance, Request, Unsuitable, ports};
 use crate::domain::resources::HostPort;
 
 /// Why `instance` cannot take the task, or `None`. Whether enough dynamic ports are free is asked last, by [`ports_on`].
@@ -51,15 +51,20 @@ fn unfit(instance: &Instance, request: &Request<'_>) -> Option<Unsuitable> {
         .then_some(Unsuitable::Refused)
 }
 
-pub(super) fn lacks_attribute(instance: &Instance, needed: &BTreeSet<&'static str>) -> bool {
-    let has = |wanted: &&str| match wanted.split_once('=') {
-        Some((name, value)) => instance
-            .attributes
-            .get(name)
-            .is_some_and(|has| has == value),
-        None => instance.attributes.contains_key(*wanted),
+pub(super) fn lacks_attribute(instance: &Instance, needed: &Attributes) -> bool {
+    missing(instance, needed).next().is_some()
+}
+
+/// What the instance lacks of the attributes that a task needs.
+pub(super) fn missing<'a>(
+    instance: &Instance,
+    needed: &'a Attributes,
+) -> impl Iterator<Item = &'a str> {
+    let lacks = |wanted: &&str| match wanted.split_once('=') {
+        Some((name, value)) => instance.attributes.get(name).is_none_or(|has| has != value),
+        None => !instance.attributes.contains_key(*wanted),
     };
-    !needed.iter().all(has)
+    needed.iter().map(AsRef::as_ref).filter(lacks)
 }
 
 /// Dynamic ports for the task on this instance, where there are enough: those first that are in use elsewhere.

@@ -189,7 +189,7 @@ fn an_instance_of_another_architecture_is_passed_over() {
         attributes.insert("ecs.cpu-architecture".into(), architecture.into());
     }
     let wants = demand(8);
-    let needed = BTreeSet::from(["ecs.cpu-architecture=arm64"]);
+    let needed = Attributes::from(["ecs.cpu-architecture=arm64".into()]);
     let group = web();
     let request = Request {
         attributes: &needed,
@@ -206,7 +206,7 @@ fn an_instance_without_a_needed_capability_is_passed_over() {
         String::new(),
     );
     let wants = demand(8);
-    let needed = BTreeSet::from(["ecs.capability.container-health-check"]);
+    let needed = Attributes::from(["ecs.capability.container-health-check".into()]);
     let group = web();
     let request = Request {
         attributes: &needed,
@@ -216,6 +216,11 @@ fn an_instance_without_a_needed_capability_is_passed_over() {
     instances[1].attributes.clear();
     let explanation = place(&mut instances, &request).unwrap_err();
     assert_eq!(explanation.counts(), BTreeMap::from([("ATTRIBUTE", 2)]));
+    assert_eq!(
+        explanation.to_string(),
+        "The closest matching (container-instance a) is missing an attribute required by your task. It has no \
+         ecs.capability.container-health-check. Of 2 instances: ATTRIBUTE on 2."
+    );
 }
 
 #[test]
@@ -236,7 +241,7 @@ fn eligible_instances_are_those_that_may_run_the_task_however_full_or_out_of_rea
     let wants = demand(8);
     let group = web();
     let request = Request {
-        attributes: &["gpu"].into(),
+        attributes: &["gpu".into()].into(),
         constraints: vec![&Constraint::DistinctInstance],
         ..Request::of(&wants, &group)
     };

@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::wire::text;
 use crate::runtime::{DiskLimits, EngineInfo};
 
-/// Answers of version and info.
-pub(super) fn engine_info(version: &Value, info: &Value) -> EngineInfo {
+/// Answers of version, info and plugins.
+pub(super) fn engine_info(version: &Value, info: &Value, plugins: &Value) -> EngineInfo {
     EngineInfo {
         id: text(info, "ID"),
         boot_id: None,
@@ -32,6 +32,7 @@ pub(super) fn engine_info(version: &Value, info: &Value) -> EngineInfo {
         swap_limit: info.get("SwapLimit").and_then(Value::as_bool) == Some(true),
         security_options: security_options(info),
         gpus: gpus(info),
+        volume_drivers: volume_drivers(info, plugins),
         log_drivers: log_drivers(info),
         log_driver: text(info, "LoggingDriver"),
     }
@@ -75,6 +76,24 @@ fn disk_limits(info: &Value) -> DiskLimits {
         "overlay2" if is_xfs => DiskLimits::WithProjectQuotas,
         _ => DiskLimits::Never,
     }
+}
+
+/// The description names drivers that are in use, the list of plugins all that are managed and on.
+fn volume_drivers(info: &Value, plugins: &Value) -> Vec<String> {
+    let in_use = info.pointer("/Plugins/Volume").and_then(Value::as_array);
+    let in_use = in_use.into_iter().flatten().filter_map(Value::as_str);
+    let managed = plugins.as_array().into_iter().flatten().filter(|plugin| {
+        let is_enabled = plugin.get("Enabled").and_then(Value::as_bool) == Some(true);
+        let kinds = plugin.pointer("/Config/Interface/Types");
+        let kinds = kinds.and_then(Value::as_array).into_iter().flatten();
+        let mut kinds = kinds.filter_map(Value::as_str);
+        is_enabled && kinds.any(|kind| kind.starts_with("docker.volumedriver/"))
+    });
+    let managed = managed.filter_map(|plugin| plugin.get("Name")?.as_str());
+    let mut drivers: Vec<String> = in_use.chain(managed).map(str::to_owned).collect();
+    drivers.sort();
+    drivers.dedup();
+    drivers
 }
 
 fn log_drivers(info: &Value) -> Vec<String> {
@@ -126,6 +145,27 @@ mod tests {
         assert_eq!(of("overlay2", "xfs"), DiskLimits::WithProjectQuotas);
         assert_eq!(of("overlay2", "extfs"), DiskLimits::Never);
         assert_eq!(disk_limits(&json!({})), DiskLimits::Never);
+    }
+
+    #[test]
+    fn drivers_of_volumes_are_those_in_use_and_the_plugins_that_are_enabled_for_it() {
+        let plugin = |name: &str, enabled: bool, kind: &str| {
+            let types = json!([format!("docker.{kind}/1.0")]);
+            json!({"Name": name, "Enabled": enabled, "Config": {"Interface": {"Types": types}}})
+        };
+        let info = json!({"Plugins": {"Volume": ["local", "vieux/sshfs:latest", "flocker"]}});
+        let plugins = json!([
+            plugin("vieux/sshfs:latest", true, "volumedriver"),
+            plugin("rexray/ebs:0.11", true, "volumedriver"),
+            plugin("off", false, "volumedriver"),
+            plugin("logs", true, "logdriver"),
+            {"Name": "odd", "Enabled": true, "Config": {"Interface": {"Types": null}}},
+        ]);
+        assert_eq!(
+            volume_drivers(&info, &plugins),
+            ["flocker", "local", "rexray/ebs:0.11", "vieux/sshfs:latest"]
+        );
+        assert_eq!(volume_drivers(&json!({}), &json!(null)), [""; 0]);
     }
 
     #[test]

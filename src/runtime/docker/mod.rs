@@ -108,7 +108,12 @@ impl Docker {
             *ours = info::api_version(&version, API_VERSION);
         }
         let described = self.json(Request::get(self.path("/info")), LIST).await?;
-        let mut info = info::engine_info(&version, &described);
+        let plugins = match self.json(Request::get(self.path("/plugins")), LIST).await {
+            // An engine without plugins, or one that keeps them to itself.
+            Err(Error::Refused { .. } | Error::NotFound { .. }) => Value::Null,
+            plugins => plugins?,
+        };
+        let mut info = info::engine_info(&version, &described, &plugins);
         info.boot_id = kernel("/proc/sys/kernel/random/boot_id").await;
         info.pids = kernel("/proc/sys/kernel/pid_max")
             .await

@@ -66,6 +66,7 @@ impl Fake {
             architecture: "x86_64".to_owned(),
             pids: Some(32_768),
             cgroup_version: Some("2".to_owned()),
+            volume_drivers: vec!["local".to_owned()],
             log_drivers: vec!["json-file".to_owned()],
             log_driver: "json-file".to_owned(),
             ..EngineInfo::default()

@@ -180,7 +180,10 @@ impl Model {
     /// Says what the instance lacks; of one that is not known nothing.
     pub fn place_on(&self, name: &str, request: &Request<'_>) -> Result<Placement, Explanation> {
         let instance = self.instance(name).ok_or_else(Explanation::default)?;
-        let lacks = |reason| [(name, reason)].into_iter().collect::<Explanation>();
+        let lacks = |reason| {
+            let explanation: Explanation = [(name, reason)].into_iter().collect();
+            explanation.naming_attributes(request, |_| Some(instance))
+        };
         if let Some(reason) = examine(instance, request) {
             return Err(lacks(reason));
         }

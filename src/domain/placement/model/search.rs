@@ -66,7 +66,8 @@ impl Model {
     }
 
     pub(super) fn explain(&self, request: &Request<'_>) -> Explanation {
-        self.reasons(request).collect()
+        let explanation: Explanation = self.reasons(request).collect();
+        explanation.naming_attributes(request, |name| self.instance(name))
     }
 }
 

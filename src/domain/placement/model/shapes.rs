@@ -1,20 +1,20 @@
 //! Which instances meet what does not change with their tasks: ACTIVE, connected, the attributes that a task needs, the
 //! expressions over them. Tasks that ask the same share the answer, and it is kept until the instance itself changes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::Seat;
 use super::bits::{Bits, Slot};
 use crate::domain::placement::suits::{lacks_attribute, out_of_reach};
-use crate::domain::placement::{Constraint, Group, Instance, Request};
+use crate::domain::placement::{Attributes, Constraint, Group, Instance, Request};
 
 /// Answers that are kept; beyond, all are forgotten and those that are still asked for come back.
 const MOST: usize = 256;
 
 #[derive(Debug, Clone)]
 struct Shape {
-    attributes: BTreeSet<&'static str>,
+    attributes: Attributes,
     constraints: Vec<Constraint>,
     suitable: Bits,
 }

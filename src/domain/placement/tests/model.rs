@@ -217,9 +217,9 @@ impl Both {
     }
 
     fn place(&mut self, ask: &Ask) {
-        let needed: BTreeSet<&'static str> = ask
+        let needed: Attributes = ask
             .needs_gpu
-            .then_some("ecs.capability.gpu")
+            .then_some("ecs.capability.gpu".into())
             .into_iter()
             .collect();
         let port = |port| HostPort {
