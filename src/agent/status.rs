@@ -136,6 +136,7 @@ fn container(report: &ContainerReport) -> ContainerJson {
         network_interfaces: List::cut(report.address.iter().map(|address| NetworkInterface {
             private_ipv4_address: Some(Str::cut(address)),
         })),
+        gpu_ids: List::cut(report.gpu_ids.iter().map(|id| Str::cut(id))),
         health_status: Some(report.health.into()),
         cpu: Some(report.cpu.to_string().into()),
         memory: report.memory.map(|memory| memory.to_string().into()),
@@ -173,6 +174,7 @@ fn container_told(status: &ContainerJson) -> ContainerReport {
             let address = interface.private_ipv4_address.as_ref()?;
             Some(address.to_string())
         }),
+        gpu_ids: status.gpu_ids.iter().map(ToString::to_string).collect(),
         health: status.health_status.map_or(Health::Unknown, Into::into),
         cpu: number(&status.cpu).unwrap_or(0),
         memory: number(&status.memory),
@@ -239,6 +241,7 @@ mod tests {
                     protocol: Protocol::Udp,
                 }],
                 address: Some("172.17.0.9".into()),
+                gpu_ids: vec!["GPU-a".into(), "GPU-b".into()],
                 health: Health::Healthy,
                 cpu: 256,
                 memory: Some(64),

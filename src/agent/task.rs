@@ -224,6 +224,14 @@ impl Task {
         self.containers.get(container)?.supply.as_ref()
     }
 
+    /// Address of the log router on the engine's bridge, while it runs there.
+    #[must_use]
+    pub fn router_address(&self) -> Option<&str> {
+        let (router, _) = self.wanted.definition.router()?;
+        let view = self.containers.get(&router.name)?.view()?;
+        view.address.as_deref()
+    }
+
     /// Name of a container in the engine.
     #[must_use]
     pub fn engine_name(&self, container: &str) -> Option<&str> {

@@ -7,6 +7,7 @@
     reason = "what cannot be read fails the test"
 )]
 
+mod firelens;
 mod given;
 mod images;
 mod limits;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use ecs_operator::testing::api::{Fault, Verb};
 use ecs_operator::testing::rights;
 use scene::Scene;
+use serde_json::json;
 
 #[tokio::test(start_paused = true)]
 async fn a_task_runs_until_it_is_told_to_stop_and_says_how_it_ended() {
@@ -211,6 +213,8 @@ async fn each_gpu_is_one_containers_whatever_becomes_of_the_agent() {
     scene.run_task_with_gpus("two", 2).await;
     scene.until("two", "RUNNING").await;
     assert_eq!(scene.gpus(), [vec!["gpu-a"], vec!["gpu-b", "gpu-c"]]);
+    let told = scene.status("two")["containers"][0]["gpuIds"].clone();
+    assert_eq!(told, json!(["gpu-b", "gpu-c"]));
     scene.run_task_with_gpus("three", 1).await;
     scene.until("three", "STOPPED").await;
     let why = "Refused by the container instance: RESOURCE:GPU";

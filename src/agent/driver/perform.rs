@@ -192,7 +192,7 @@ impl Driver {
                 call,
                 spec: wanted
                     .container(&container)
-                    .map(|found| self.spec(wanted, found, call)),
+                    .map(|found| self.spec(task, found, call)),
                 pull: wanted.pull,
                 request: SupplyRequest {
                     namespace: wanted.namespace.clone(),
@@ -232,8 +232,11 @@ impl Driver {
     }
 
     /// What a call is made with. Each container that is created is told an id of its own by which it asks for its metadata.
-    fn spec(&self, wanted: &Wanted, container: &Container, call: Call) -> ContainerSpec {
+    fn spec(&self, task: &Task, container: &Container, call: Call) -> ContainerSpec {
+        let wanted = task.wanted();
         let mut spec = wanted.spec(container, &self.settings.rules);
+        let router = wanted.router_variables(container, task.router_address());
+        spec.environment.extend(router);
         spec.gpus = self.gpus.of(&wanted.uid, &container.name);
         if !spec.gpus.is_empty() {
             let label = names::GPUS_DOCKER_LABEL.to_owned();

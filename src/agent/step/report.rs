@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::agent::wanted::Wanted;
+use crate::api::names;
 use crate::api::task::TaskTarget;
 use crate::domain::definition::Container;
 use crate::domain::definition::namespaces::PAUSE;
@@ -73,6 +74,8 @@ pub struct ContainerReport {
     pub bindings: Vec<PublishedPort>,
     /// Address of its task, where the task has one.
     pub address: Option<String>,
+    /// Ids of the GPUs that it was given.
+    pub gpu_ids: Vec<String>,
     /// Result of its health check.
     pub health: Health,
     /// CPU units.
@@ -247,6 +250,9 @@ impl ContainerReport {
     /// Takes in what the engine shows. An end that the restart policy answers is none, unless the task is to end.
     pub(super) fn observe(&mut self, view: &ContainerView, container: &Container, is_to_end: bool) {
         self.runtime_id = Some(view.id.clone());
+        let gpus = view.labels.get(names::GPUS_DOCKER_LABEL);
+        let gpus = gpus.into_iter().flat_map(|ids| ids.split(','));
+        self.gpu_ids = gpus.map(str::to_owned).collect();
         let started_at = view.started_at.map(as_stored);
         if started_at.is_some() && started_at != self.started_at {
             self.restart_count += u32::from(self.started_at.is_some());

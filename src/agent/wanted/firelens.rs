@@ -83,17 +83,26 @@ impl Wanted {
         BTreeMap::from([(path, router.configuration(&self.definition, &facts))])
     }
 
-    /// Where containers share a network they are told where the router listens there.
-    pub(super) fn router_variables(&self, container: &Container) -> BTreeMap<String, String> {
-        let shares = self.definition.network_mode == NetworkMode::Awsvpc
-            && self.definition.router().is_some();
-        if !shares || container.router.is_some() || container.is_pause() {
-            return BTreeMap::new();
-        }
-        BTreeMap::from([
-            ("FLUENT_HOST".to_owned(), "127.0.0.1".to_owned()),
-            ("FLUENT_PORT".to_owned(), ROUTER_PORT.to_string()),
-        ])
+    /// Tells a container whose output is routed where its program can reach the router itself, as ECS does: where they share
+    /// a network, and on the bridge, where the router has the address `on_bridge` since it started.
+    #[must_use]
+    pub fn router_variables(
+        &self,
+        container: &Container,
+        on_bridge: Option<&str>,
+    ) -> BTreeMap<String, String> {
+        let host = match self.definition.network_mode {
+            NetworkMode::Awsvpc => Some("127.0.0.1"),
+            NetworkMode::Bridge => on_bridge,
+            NetworkMode::Host | NetworkMode::None => None,
+        };
+        let told = host.filter(|_| container.is_routed()).map(|host| {
+            [
+                ("FLUENT_HOST".to_owned(), host.to_owned()),
+                ("FLUENT_PORT".to_owned(), ROUTER_PORT.to_string()),
+            ]
+        });
+        told.into_iter().flatten().collect()
     }
 }
 
@@ -137,10 +146,42 @@ mod tests {
         assert_eq!(log.options["fluentd-buffer-limit"], "2097152");
         assert_eq!(log.options["tag"], "app-firelens-0f3a9c2e77d1");
         assert_eq!(log.options["mode"], "non-blocking");
-        assert_eq!(app.environment["FLUENT_PORT"], "24224");
         let file = &router.files["/fluent-bit/etc/fluent-bit.conf"];
         let definition = format!("Record ecs_task_definition {family}:3");
         assert!(file.contains(&definition), "{file}");
         assert!(app.files.is_empty() && router.environment.is_empty());
+    }
+
+    #[test]
+    fn who_is_routed_is_told_where_the_router_is_where_that_can_be_reached() {
+        let told = |mode: &str, name: &str, on_bridge: Option<&str>| {
+            let spec: TaskDefinitionSpec = serde_json::from_value(serde_json::json!({
+                "networkMode": mode,
+                "containerDefinitions": [
+                    {"name": "app", "image": "a", "memory": 64, "logConfiguration": {"logDriver": "awsfirelens"}},
+                    {"name": "beside", "image": "a", "memory": 64},
+                    {"name": "router", "image": "b", "memory": 64, "firelensConfiguration": {"type": "fluentbit"}},
+                ],
+            }))
+            .unwrap();
+            let rules = Rules {
+                profile: crate::domain::security::Profile::Privileged,
+                ..Rules::default()
+            };
+            let task = EcsTask::new("one", EcsTaskSpec::default());
+            let wanted = Wanted::read(&task, 3, "web", &spec, &rules);
+            let told = wanted.router_variables(wanted.container(name).unwrap(), on_bridge);
+            let (host, port) = (told.get("FLUENT_HOST"), told.get("FLUENT_PORT"));
+            assert_eq!(port.map(String::as_str), host.map(|_| "24224"));
+            host.cloned()
+        };
+        let at = Some("172.17.0.5");
+        assert_eq!(told("bridge", "app", at).as_deref(), at);
+        assert_eq!(told("bridge", "app", None), None);
+        assert_eq!(told("awsvpc", "app", None).as_deref(), Some("127.0.0.1"));
+        assert_eq!(told("host", "app", at), None);
+        for name in ["beside", "router"] {
+            assert_eq!(told("bridge", name, at), None);
+        }
     }
 }

@@ -38,7 +38,6 @@ impl Wanted {
             environment.insert("AWS_WEB_IDENTITY_TOKEN_FILE".to_owned(), token);
         }
         environment.extend(container.environment.clone());
-        environment.extend(self.router_variables(container));
         environment
     }
 }

@@ -171,6 +171,9 @@ pub struct ContainerStatus {
     /// Network interfaces of its task, with network mode awsvpc.
     #[serde(default, skip_serializing_if = "List::is_empty")]
     pub network_interfaces: List<NetworkInterface, 4>,
+    /// Ids of the GPUs that are its alone.
+    #[serde(default, skip_serializing_if = "List::is_empty")]
+    pub gpu_ids: List<Str<128>, 64>,
     /// What its health check says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health_status: Option<HealthStatus>,
