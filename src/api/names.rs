@@ -47,12 +47,15 @@ pub const GPUS_DOCKER_LABEL: &str = "ecs-operator.io/gpus";
 pub const HELPER_DOCKER_LABEL: &str = "ecs-operator.io/helper-of";
 /// Docker label of the volumes that go with a task: name of the volume in its definition.
 pub const VOLUME_DOCKER_LABEL: &str = "ecs-operator.io/volume";
-/// Audience of the tokens by which agents know the gateway: the API server accepts no such token.
-pub const AGENT_AUDIENCE: &str = "agents.ecs-operator.io";
 /// DNS name in the certificates of agents, which are trusted one by one and not by name.
 pub const AGENT_SERVER: &str = "agent.ecs-operator.io";
 /// API group of the subresources that the gateway serves.
 pub const TASKS_GROUP: &str = "tasks.ecs-operator.io";
+
+/// Audience of the tokens by which an instance's agent knows the gateway: neither the API server nor another agent accepts them.
+pub fn agent_audience(instance: &str) -> String {
+    format!("agents.ecs-operator.io/{instance}")
+}
 
 /// Name of the Lease that an instance's agent renews.
 pub fn instance_lease(instance: &str) -> String {

@@ -1,7 +1,6 @@
 //! `ecs-operator gateway`: serves the aggregated API `tasks.ecs-operator.io`.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::gateway::front_proxy::FrontProxy;
-use crate::gateway::{self, Gateway};
+use crate::gateway::{self, Account, Gateway, Tokens};
 use crate::platform::clock::Clock;
 use crate::platform::serving::shared::{self, Server, Shown};
 use crate::platform::{client, http, serving, shutdown};
@@ -50,9 +49,12 @@ pub struct GatewayArguments {
     /// ConfigMap that publishes the certificate's authority.
     #[arg(long, default_value = "ecs-operator-gateway-ca")]
     config_map: String,
-    /// File with a token by which agents know the gateway.
-    #[arg(long, default_value = "/run/ecs-operator/agents/token")]
-    token_file: PathBuf,
+    /// ServiceAccount that the gateway runs as, of which it makes tokens for agents.
+    #[arg(long, default_value = "ecs-operator-gateway")]
+    service_account: String,
+    /// Name of this pod, with which those tokens end.
+    #[arg(long, env = "POD_NAME")]
+    pod_name: Option<String>,
     /// Address of the aggregated API.
     #[arg(long, default_value = "0.0.0.0:8443")]
     https_address: SocketAddr,
@@ -87,11 +89,15 @@ async fn serve(arguments: GatewayArguments) -> anyhow::Result<()> {
     let (to_shown, shown) = watch::channel(None);
     let (to_proxy, front_proxy) = watch::channel(None);
     let (to_tls, tls) = watch::channel(None);
-    let token_file = arguments.token_file.clone();
+    let account = Account {
+        namespace: arguments.namespace.clone(),
+        name: arguments.service_account.clone(),
+        pod: arguments.pod_name.clone(),
+    };
     let router = gateway::router(Gateway {
         client: client.clone(),
         front_proxy: front_proxy.clone(),
-        token: Box::new(move || std::fs::read_to_string(&token_file)),
+        tokens: Tokens::new(client.clone(), clock, account),
         sessions: sessions.clone(),
     });
     let listener = TcpListener::bind(arguments.https_address).await?;

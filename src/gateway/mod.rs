@@ -7,7 +7,7 @@
 //!
 //! # Guarantees
 //! Only the API server is believed about who asks. Every stream is authorised by itself. Nothing is kept, on disk or in
-//! memory, beyond the bytes on their way.
+//! memory, beyond the bytes on their way and the tokens that agents are shown.
 //!
 //! # Assumptions
 //! Agents can be reached at their pods' addresses.
@@ -20,6 +20,7 @@ pub mod authorization;
 pub mod discovery;
 pub mod front_proxy;
 pub mod target;
+mod tokens;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -45,6 +46,7 @@ use crate::platform::serving::relay::{self, Upstream, relay};
 use authorization::Question;
 use front_proxy::{FrontProxy, User};
 use target::Subresource;
+pub use tokens::{Account, Tokens};
 
 /// For the questions to the API server that come before a stream.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -57,8 +59,8 @@ pub struct Gateway {
     pub client: Client,
     /// Whom to believe about who asks; nobody until it is known.
     pub front_proxy: watch::Receiver<Option<FrontProxy>>,
-    /// A token by which agents know the gateway.
-    pub token: Box<dyn Fn() -> std::io::Result<String> + Send + Sync>,
+    /// By which agents know the gateway.
+    pub tokens: Tokens,
     /// Streams under way.
     pub sessions: TaskTracker,
 }
@@ -152,8 +154,8 @@ impl Gateway {
         let instance = instances.get_opt(name).await?;
         let endpoint = target::endpoint(name, instance.as_ref())?;
         let address: SocketAddr = endpoint.address.parse().map_err(|_| Failure::Agent)?;
-        let token = (self.token)().map_err(Failure::Token)?;
-        let mut token = HeaderValue::from_str(&format!("Bearer {}", token.trim()))?;
+        let token = self.tokens.of(name).await?;
+        let mut token = HeaderValue::from_str(&format!("Bearer {}", token.expose()))?;
         token.set_sensitive(true);
         let upstream = Upstream {
             address,
@@ -179,7 +181,7 @@ enum Failure {
     #[error("the task's agent cannot be reached: {0}")]
     Relay(#[from] relay::Error),
     #[error("the gateway has no token for agents: {0}")]
-    Token(std::io::Error),
+    Token(String),
     #[error("the agent's address or token cannot be read")]
     Agent,
     #[error("the request cannot be passed on: {0}")]

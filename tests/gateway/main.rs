@@ -307,11 +307,12 @@ async fn whoever_is_not_the_api_server_is_nobody() {
 async fn an_agent_serves_only_the_gateway_and_only_its_own_containers() {
     let scene = Scene::start().await;
     scene.task("web-1", &["app"], false).await;
-    scene.api.issue(
-        "stolen",
-        "system:serviceaccount:shop:default",
-        "agents.ecs-operator.io",
-    );
+    let tenant = "system:serviceaccount:shop:default";
+    scene.api.issue("stolen", tenant, scene::AUDIENCE);
+    let elsewhere = "agents.ecs-operator.io/node-2";
+    scene
+        .api
+        .issue("shown-to-another", scene::GATEWAY, elsewhere);
     scene.api.issue(
         "for-the-api-server",
         scene::GATEWAY,
@@ -334,6 +335,7 @@ async fn an_agent_serves_only_the_gateway_and_only_its_own_containers() {
         }
     };
     assert_eq!(ask("stolen", &uid).await, 403);
+    assert_eq!(ask("shown-to-another", &uid).await, 403);
     assert_eq!(ask("for-the-api-server", &uid).await, 403);
     assert_eq!(ask("nonsense", &uid).await, 403);
     assert_eq!(ask(scene::TOKEN, &uid).await, 200);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ecs_operator::agent::endpoint::{self, Settings};
 use ecs_operator::api::streams::TaskStreams;
 use ecs_operator::gateway::front_proxy::FrontProxy;
-use ecs_operator::gateway::{self, Gateway};
+use ecs_operator::gateway::{self, Account, Gateway, Tokens};
 use ecs_operator::platform::clock::Clock;
 use ecs_operator::platform::serving::{self, Identity};
 use ecs_operator::runtime::fake::Fake;
@@ -25,8 +25,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 pub(crate) const GATEWAY: &str = "system:serviceaccount:ecs-operator:ecs-operator-gateway";
+/// A token of the gateway for the agent.
 pub(crate) const TOKEN: &str = "the-gateways-token";
-const AUDIENCE: &str = "agents.ecs-operator.io";
+/// For whom tokens for the agent are.
+pub(crate) const AUDIENCE: &str = "agents.ecs-operator.io/node-1";
 const SERVICE: &str = "ecs-operator-gateway.ecs-operator.svc";
 const AGENT: &str = "agent.ecs-operator.io";
 const INSTANCE: &str = "node-1";
@@ -80,10 +82,15 @@ impl Scene {
         let (clients, front_proxy) = front_proxy();
         let identity = Identity::create(&[SERVICE.to_owned()], now).unwrap();
         let (_kept, known) = watch::channel(Some(clients.clone()));
+        let account = Account {
+            namespace: "ecs-operator".into(),
+            name: "ecs-operator-gateway".into(),
+            pod: None,
+        };
         let router = gateway::router(Gateway {
             client: api.client_of("gateway"),
             front_proxy: known,
-            token: Box::new(|| Ok(TOKEN.to_owned())),
+            tokens: Tokens::new(api.client_of("gateway"), clock, account),
             sessions: TaskTracker::new(),
         });
         let tls = identity.server_config(Some(&clients.authorities)).unwrap();

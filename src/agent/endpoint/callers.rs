@@ -1,4 +1,4 @@
-//! Who may ask: the gateway, known by a token of its ServiceAccount that was made for agents only.
+//! Who may ask: the gateway, known by a token of its ServiceAccount that was made for this agent only.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -11,6 +11,7 @@ use kube::{Api, Client};
 use sha2::{Digest, Sha256};
 use tracing::warn;
 
+use super::Settings;
 use crate::api::names;
 use crate::platform::clock::Clock;
 
@@ -37,15 +38,18 @@ pub(super) struct Callers {
     clock: Clock,
     /// User name of the gateway's ServiceAccount.
     gateway: String,
+    /// Audience of the tokens that are for this agent.
+    audience: String,
     known: Mutex<BTreeMap<[u8; 32], (bool, Duration)>>,
 }
 
 impl Callers {
-    pub(super) fn new(client: Client, clock: Clock, gateway: String) -> Self {
+    pub(super) fn new(client: Client, clock: Clock, settings: &Settings) -> Self {
         Self {
             client,
             clock,
-            gateway,
+            gateway: settings.gateway.clone(),
+            audience: names::agent_audience(&settings.instance),
             known: Mutex::default(),
         }
     }
@@ -73,7 +77,7 @@ impl Callers {
     async fn ask(&self, token: &str, key: [u8; 32]) -> Result<bool, Denial> {
         let review = TokenReview {
             spec: TokenReviewSpec {
-                audiences: Some(vec![names::AGENT_AUDIENCE.to_owned()]),
+                audiences: Some(vec![self.audience.clone()]),
                 token: token.to_owned(),
             },
             ..TokenReview::default()
@@ -89,7 +93,7 @@ impl Callers {
             }
             Err(_) => return Err(Denial::Unknown),
         };
-        let welcome = is_gateway(&status, &self.gateway);
+        let welcome = is_gateway(&status, &self.gateway, &self.audience);
         let until = self.clock.monotonic() + REMEMBERED;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() < TOKENS {
@@ -99,14 +103,12 @@ impl Callers {
     }
 }
 
-/// Whether a token is one of `gateway` for agents.
-fn is_gateway(status: &TokenReviewStatus, gateway: &str) -> bool {
+/// Whether a token is one of `gateway` for `audience`.
+fn is_gateway(status: &TokenReviewStatus, gateway: &str, audience: &str) -> bool {
     let user = status.user.as_ref();
     let audiences = status.audiences.as_deref().unwrap_or_default();
     status.authenticated == Some(true)
-        && audiences
-            .iter()
-            .any(|audience| audience == names::AGENT_AUDIENCE)
+        && audiences.iter().any(|one| one == audience)
         && user.and_then(|user| user.username.as_deref()) == Some(gateway)
 }
 
@@ -117,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_token_of_the_gateway_that_was_made_for_agents_is_welcome() {
+    fn only_a_token_of_the_gateway_that_was_made_for_this_agent_is_welcome() {
         let gateway = "system:serviceaccount:ecs-operator:ecs-operator-gateway";
         let status = |authenticated, audience: &str, name: &str| TokenReviewStatus {
             authenticated: Some(authenticated),
@@ -128,14 +130,17 @@ mod tests {
             }),
             ..TokenReviewStatus::default()
         };
-        let ours = names::AGENT_AUDIENCE;
-        assert!(is_gateway(&status(true, ours, gateway), gateway));
-        assert!(!is_gateway(&status(false, ours, gateway), gateway));
-        assert!(!is_gateway(
-            &status(true, "https://kubernetes", gateway),
-            gateway
-        ));
-        assert!(!is_gateway(&status(true, ours, "system:admin"), gateway));
-        assert!(!is_gateway(&TokenReviewStatus::default(), gateway));
+        let ours = names::agent_audience("node-1");
+        let welcome = |status: &TokenReviewStatus| is_gateway(status, gateway, &ours);
+        assert!(welcome(&status(true, &ours, gateway)));
+        for refused in [
+            status(false, &ours, gateway),
+            status(true, "https://kubernetes", gateway),
+            status(true, &names::agent_audience("node-2"), gateway),
+            status(true, &ours, "system:admin"),
+            TokenReviewStatus::default(),
+        ] {
+            assert!(!welcome(&refused), "{refused:?}");
+        }
     }
 }

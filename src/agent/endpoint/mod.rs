@@ -2,7 +2,7 @@
 //!
 //! # Expected flow
 //! The agent makes a certificate in memory and publishes it, with its address, in its ContainerInstance. The gateway trusts
-//! exactly that certificate, shows a token of its ServiceAccount, and asks for a container by its task's UID.
+//! exactly that certificate, shows a token of its ServiceAccount for this instance alone, and asks for a container by its task's UID.
 //!
 //! # Guarantees
 //! Only containers of this instance's tasks are reached, by the labels that this agent gave them. A stopped task's logs
@@ -76,7 +76,7 @@ pub fn router(
     client: Client,
     clock: Clock,
 ) -> Router {
-    let callers = Callers::new(client, clock, settings.gateway.clone());
+    let callers = Callers::new(client, clock, &settings);
     let endpoint = Arc::new(Endpoint {
         settings,
         engine,

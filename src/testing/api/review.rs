@@ -1,10 +1,12 @@
-//! Answers to `TokenReview` and `SubjectAccessReview`, which are questions and not objects.
+//! Answers to `TokenReview`, `SubjectAccessReview` and `TokenRequest`, which are questions and not objects.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::FakeApi;
+use super::route::Route;
 
 /// Who may do what, and whose tokens are whose.
 #[derive(Debug, Default)]
@@ -31,7 +33,7 @@ impl FakeApi {
 
 impl Reviews {
     /// The question with its answer; `None` for what is no question.
-    pub(super) fn answer(&self, body: &Value) -> Option<Value> {
+    pub(super) fn answer(&mut self, route: &Route, body: &Value, now: Timestamp) -> Option<Value> {
         let text = |path: &str| body.pointer(path).and_then(Value::as_str).unwrap_or("");
         let status = match text("/kind") {
             "TokenReview" => match self.tokens.get(text("/spec/token")) {
@@ -49,6 +51,17 @@ impl Reviews {
                     resource,
                 );
                 json!({"allowed": self.grants.contains(&asked)})
+            }
+            "TokenRequest" => {
+                let (namespace, name) = route.key()?;
+                let audience = text("/spec/audiences/0").to_owned();
+                let seconds = body.pointer("/spec/expirationSeconds");
+                let until = now.as_second() + seconds.and_then(Value::as_i64)?;
+                let token = format!("token-{}-of-{name}", self.tokens.len());
+                let user = format!("system:serviceaccount:{namespace}:{name}");
+                self.tokens.insert(token.clone(), (user, audience));
+                let until = Timestamp::from_second(until).ok()?;
+                json!({"token": token, "expirationTimestamp": until.to_string()})
             }
             _ => return None,
         };
