@@ -2,6 +2,7 @@
 //!
 //! Liveness: an engine that hangs is known as not ready within 30 s, one that comes back within 5 s.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,8 +24,10 @@ const DESCRIBE_EVERY: u32 = 6;
 pub struct EngineState {
     /// What it is, once it was heard of.
     pub info: Option<EngineInfo>,
-    /// Why it takes no tasks; `None` when it does.
+    /// Why it cannot be asked; `None` when it can.
     pub trouble: Option<Trouble>,
+    /// Why its containers get no network; `None` when they do.
+    pub bridge_trouble: Option<Trouble>,
 }
 
 /// Why an engine takes no tasks.
@@ -37,10 +40,19 @@ pub struct Trouble {
 }
 
 impl EngineState {
-    /// Whether the engine was described and answers.
+    /// Whether the engine was described, answers, and connects containers.
     #[must_use]
     pub const fn is_ready(&self) -> bool {
-        self.info.is_some() && self.trouble.is_none()
+        self.info.is_some() && self.why_not().is_none()
+    }
+
+    /// Why it takes no tasks; `None` when it does.
+    #[must_use]
+    pub const fn why_not(&self) -> Option<&Trouble> {
+        match &self.trouble {
+            Some(trouble) => Some(trouble),
+            None => self.bridge_trouble.as_ref(),
+        }
     }
 }
 
@@ -119,13 +131,13 @@ async fn ask(
     }
 }
 
-fn publish(state: &watch::Sender<EngineState>, change: impl FnOnce(&mut EngineState)) {
+pub(super) fn publish(state: &watch::Sender<EngineState>, change: impl FnOnce(&mut EngineState)) {
     state.send_if_modified(|state| {
         let before = state.clone();
         change(state);
         let changed = *state != before;
         if changed {
-            match &state.trouble {
+            match state.why_not() {
                 None => info!(engine = state.info.as_ref().map(|info| info.version.as_str()), "engine is ready"),
                 Some(trouble) => warn!(reason = trouble.reason, message = %trouble.message, "engine is not ready"),
             }
@@ -140,9 +152,7 @@ fn trouble(error: &Error, socket: &str) -> Trouble {
             no_socket: true, ..
         } => Trouble {
             reason: "NoDockerSocket",
-            message: format!(
-                "there is no Docker socket at {socket}: run a Docker Engine on this node and set nodes.dockerSocketDirectory of the EcsCluster to the folder of its docker.sock, or use a CapacityProvider, whose instances bring their own engine"
-            ),
+            message: no_socket(socket),
         },
         Error::Unreachable { message, .. } => Trouble {
             reason: "EngineUnreachable",
@@ -165,12 +175,45 @@ fn trouble(error: &Error, socket: &str) -> Trouble {
     }
 }
 
+fn no_socket(socket: &str) -> String {
+    if Path::new(socket).is_dir() {
+        return format!(
+            "{socket} is a folder: something that mounts the socket came before the engine had made it, and so it was made as a folder; stop the Docker Engine, remove the folder, and start the engine again"
+        );
+    }
+    format!(
+        "there is no Docker socket at {socket}: run a Docker Engine on this node and set nodes.dockerSocketDirectory of the EcsCluster to the folder of its docker.sock, or use a CapacityProvider, whose instances bring their own engine"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::platform::clock::Clock;
     use crate::runtime::fake::Fake;
     use crate::runtime::model::ModelEngine;
+
+    #[tokio::test]
+    async fn a_socket_that_is_a_folder_is_told_from_one_that_is_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("docker.sock");
+        let socket = path.display().to_string();
+        for (made, words) in [(false, "there is no Docker socket"), (true, "is a folder")] {
+            if made {
+                std::fs::create_dir(&path).unwrap();
+            }
+            let (sender, mut state) = watch::channel(EngineState::default());
+            let engine = crate::agent::engine_at(&path);
+            let told = state.wait_for(|state| state.trouble.is_some());
+            let trouble = tokio::select! {
+                () = look_after(engine, socket.clone(), None, sender) => None,
+                told = told => told.unwrap().trouble.clone(),
+            };
+            let trouble = trouble.unwrap();
+            assert_eq!(trouble.reason, "NoDockerSocket");
+            assert!(trouble.message.contains(words), "{}", trouble.message);
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn an_engine_that_goes_silent_is_not_ready_within_thirty_seconds_and_comes_back() {

@@ -2,7 +2,8 @@
 //!
 //! # Guarantees
 //! No image goes that a container uses, whosever and in whatever state, or that a task of this instance is to run. An image
-//! without a name is never touched: nobody can tell whose it is.
+//! without a name is never touched: nobody can tell whose it is. An image goes by the names that tasks called it by; one that
+//! somebody has given another name keeps that, and so stays.
 //!
 //! # Caveats
 //! When an image was last used is known from when this process began: an agent that was restarted counts from then on.
@@ -12,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::api::names;
-use crate::runtime::{ContainerSummary, LocalImage};
+use crate::runtime::{ContainerSummary, LocalImage, full_reference};
 
 /// When unused images are removed (`EcsCluster.spec.imageCleanup`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,13 +55,17 @@ pub enum Disk {
 pub struct Removal {
     /// Its id.
     pub id: String,
-    /// All its names. The image goes with the last of them.
+    /// Its names that go. The image goes with its last one.
     pub names: Vec<String>,
 }
 
-/// When images were last used, by id.
+/// When images were last used, and what tasks called them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Usage(BTreeMap<String, Use>);
+pub struct Usage {
+    /// By id.
+    images: BTreeMap<String, Use>,
+    names: BTreeSet<String>,
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Use {
@@ -70,10 +75,19 @@ struct Use {
 }
 
 impl Usage {
-    /// A task of ours uses the image now.
-    pub fn used(&mut self, id: &str, now: Timestamp) {
+    /// A task of ours uses the image now, and calls it by these names.
+    pub fn used(
+        &mut self,
+        id: &str,
+        names: impl IntoIterator<Item = impl AsRef<str>>,
+        now: Timestamp,
+    ) {
         let tracked = true;
-        self.0.insert(id.to_owned(), Use { last: now, tracked });
+        self.images
+            .insert(id.to_owned(), Use { last: now, tracked });
+        let names = names.into_iter();
+        self.names
+            .extend(names.map(|name| full_reference(name.as_ref())));
     }
 
     /// Takes in all images and containers of the engine. What is seen for the first time counts as used now.
@@ -84,14 +98,17 @@ impl Usage {
         now: Timestamp,
     ) {
         let there: BTreeSet<&str> = images.iter().map(|image| image.id.as_str()).collect();
-        self.0.retain(|id, _| there.contains(id.as_str()));
+        let names = images.iter().flat_map(all_names);
+        let names: BTreeSet<String> = names.map(|name| full_reference(name)).collect();
+        self.images.retain(|id, _| there.contains(id.as_str()));
+        self.names.retain(|name| names.contains(name));
         for id in there {
             let tracked = false;
             let first = Use { last: now, tracked };
-            self.0.entry(id.to_owned()).or_insert(first);
+            self.images.entry(id.to_owned()).or_insert(first);
         }
         for container in containers {
-            if let Some(found) = self.0.get_mut(&container.image_id) {
+            if let Some(found) = self.images.get_mut(&container.image_id) {
                 found.last = now;
                 found.tracked |= container.labels.contains_key(names::INSTANCE_DOCKER_LABEL);
             }
@@ -122,10 +139,10 @@ impl Usage {
             .iter()
             .filter(|image| !in_use.contains(image.id.as_str()))
             .filter_map(|image| {
-                let known = self.0.get(&image.id)?;
+                let known = self.images.get(&image.id)?;
                 let may_go =
                     (known.tracked || rules.untracked) && now.duration_since(known.last) >= age;
-                let names = names_of(image);
+                let names = self.names_to_go(image, rules);
                 let is_free = !names.is_empty() && !all_names(image).any(|name| is_leased(name));
                 let id = image.id.clone();
                 (may_go && is_free).then_some((known.last, Removal { id, names }))
@@ -137,14 +154,16 @@ impl Usage {
             .map(|(_, removal)| removal)
             .collect()
     }
-}
 
-/// The names by which an image is removed: with the last tag of a repository its digests go as well.
-fn names_of(image: &LocalImage) -> Vec<String> {
-    if image.tags.is_empty() {
-        image.digests.clone()
-    } else {
-        image.tags.clone()
+    /// The names by which an image is removed: with the last tag of a repository its digests go as well.
+    fn names_to_go(&self, image: &LocalImage, rules: &Rules) -> Vec<String> {
+        let may_go = |name: &&String| rules.untracked || self.names.contains(&full_reference(name));
+        let tags: Vec<String> = image.tags.iter().filter(may_go).cloned().collect();
+        if tags.is_empty() {
+            image.digests.iter().filter(may_go).cloned().collect()
+        } else {
+            tags
+        }
     }
 }
 

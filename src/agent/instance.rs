@@ -120,11 +120,8 @@ pub fn report(
         endpoint: identity.endpoint.clone(),
         engine: Some(EngineReport {
             ready: state.is_ready(),
-            reason: state.trouble.as_ref().map(|trouble| trouble.reason.into()),
-            message: state
-                .trouble
-                .as_ref()
-                .map(|trouble| Str::cut(&trouble.message)),
+            reason: state.why_not().map(|trouble| trouble.reason.into()),
+            message: state.why_not().map(|trouble| Str::cut(&trouble.message)),
             id: info.map(|info| Str::cut(&info.id)),
             boot_id: info.and_then(|info| info.boot_id.as_deref()).map(Str::cut),
             version: info.map(|info| Str::cut(&info.version)),
@@ -368,7 +365,7 @@ mod tests {
         let at = |second: i64| Time(jiff::Timestamp::from_second(second).unwrap());
         let mut state = EngineState {
             info: Some(info()),
-            trouble: None,
+            ..EngineState::default()
         };
         let reach = Reach::At("10.0.0.1".into());
         let first = report(&Identity::default(), &state, &reach, None, at(1));

@@ -4,6 +4,7 @@
 //! [`lease`] say how the instance is. The agent keeps nothing on disk: what it must not forget stands in the names
 //! and labels of containers and in the tasks' statuses, so that it can be killed at any moment.
 
+mod bridge;
 pub mod broker;
 pub mod connections;
 pub mod dns;
@@ -108,6 +109,8 @@ pub async fn run(
     }
     let (sender, state) = watch::channel(EngineState::default());
     let (driver_asks, asks) = mpsc::channel(QUESTIONS);
+    // One failed start is as good as many.
+    let (bridge_doubts, doubts) = mpsc::channel(1);
     let relay = keeper::Relay {
         image: settings.driver.pause.clone(),
         instance: settings.identity.name.clone(),
@@ -136,6 +139,7 @@ pub async fn run(
         state: state.clone(),
         metrics,
         asks,
+        bridge_doubts,
     };
     let limiter = settings
         .driver
@@ -150,6 +154,7 @@ pub async fn run(
     ));
     let ended = tokio::select! {
         () = shutdown.cancelled() => Ok(()),
+        () = bridge::keep(helpers.clone(), doubts, sender.clone()) => Ok(()),
         () = engine::look_after(engine, settings.socket, limiter, sender) => Ok(()),
         () = reach::keep(helpers, address, state.clone(), found) => Ok(()),
         () = instance::keep_reported(settings.identity, client, (state, reach), clock) => Ok(()),

@@ -341,6 +341,14 @@ pub const STOPPED_BY_USER: &str = "Task stopped by user";
 /// field that it does not know. The controller tries another instance, and no failure is counted against the service.
 pub const REFUSED: &str = "Refused by the container instance: ";
 
+/// `stoppedReason` of a task whose containers could not be connected to the engine's bridge, because that is gone.
+pub const NO_BRIDGE: &str = "Refused by the container instance: NETWORK:BRIDGE";
+
+/// Whether engines speak so of a bridge that is gone.
+pub fn tells_of_a_missing_bridge(reason: &str) -> bool {
+    reason.contains("could not find bridge")
+}
+
 /// `stoppedReason` of a task whose instance is gone.
 pub fn host_terminated(instance: &str) -> String {
     format!("Host (container-instance {instance}) terminated")

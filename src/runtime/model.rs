@@ -146,6 +146,7 @@ impl ModelEngine {
                 health: container.view.health,
                 created_at: container.created_at,
                 image_id: container.view.image_id.clone().unwrap_or_default(),
+                image: container.spec.image.clone(),
             })
             .collect()
     }

@@ -226,6 +226,8 @@ pub struct ContainerSummary {
     pub created_at: Timestamp,
     /// Id of its image.
     pub image_id: String,
+    /// The name of its image that it was created by; the id, where that name is another image's by now.
+    pub image: String,
 }
 
 /// Variable of a container's environment that says where its metadata is.

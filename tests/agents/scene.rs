@@ -34,6 +34,8 @@ const INSTANCE: &str = "node-1";
 const AGENTS: &str = "ecs-operator-agents";
 /// The folder of the tasks' files, as the engine sees it.
 pub(crate) const FILES: &str = "/run/tasks";
+/// An address of this machine's own: as in an instance pod, its ports are reached.
+const OWN_ADDRESS: &str = "127.0.0.1";
 pub(crate) const IMAGE: &str = "workload:dev";
 
 pub(crate) struct Scene {
@@ -144,7 +146,7 @@ impl Scene {
 
     /// An agent in a pod of this name.
     pub(crate) fn agent(&self, pod: &str) -> Agent {
-        self.start_agent(pod, None, None)
+        self.start_agent(pod, None, None, OWN_ADDRESS)
     }
 
     /// One with a broker to ask that answers tasks.
@@ -153,7 +155,7 @@ impl Scene {
             folder: folder.to_owned(),
             on_the_instance: "/var/run/ecs-operator".into(),
         };
-        self.start_agent("agent-a", Some(place), Some(broker))
+        self.start_agent("agent-a", Some(place), Some(broker), OWN_ADDRESS)
     }
 
     /// One that answers tasks, in a folder of this machine.
@@ -162,16 +164,27 @@ impl Scene {
             folder: folder.to_owned(),
             on_the_instance: "/var/run/ecs-operator".into(),
         };
-        self.start_agent(pod, Some(place), None)
+        self.start_agent(pod, Some(place), None, OWN_ADDRESS)
     }
 
     /// One with a broker to ask.
     pub(crate) fn agent_with(&self, pod: &str, broker: Option<Broker>) -> Agent {
-        self.start_agent(pod, None, broker)
+        self.start_agent(pod, None, broker, OWN_ADDRESS)
     }
 
-    fn start_agent(&self, pod: &str, metadata: Option<Place>, broker: Option<Broker>) -> Agent {
-        let settings = Settings {
+    /// One whose instance is reached at this address.
+    pub(crate) fn agent_at(&self, pod: &str, address: &str) -> Agent {
+        self.start_agent(pod, None, None, address)
+    }
+
+    fn start_agent(
+        &self,
+        pod: &str,
+        metadata: Option<Place>,
+        broker: Option<Broker>,
+        address: &str,
+    ) -> Agent {
+        let mut settings = Settings {
             heartbeat: Heartbeat {
                 instance: INSTANCE.into(),
                 namespace: AGENTS.into(),
@@ -184,8 +197,7 @@ impl Scene {
                     .map(|_| Means::Broker)
                     .chain([Means::Files])
                     .collect(),
-                // An address of this machine's own: as in an instance pod, its ports are reached.
-                address: Some("127.0.0.1".into()),
+                address: Some(address.into()),
                 ..Identity::default()
             },
             driver: driver::Settings {
@@ -209,6 +221,7 @@ impl Scene {
             socket: "/run/docker.sock".into(),
             metadata,
         };
+        settings.driver.rules.pause_image = settings.driver.pause.name();
         let stop = CancellationToken::new();
         let engine: Arc<dyn Engine> = Arc::clone(&self.engine) as Arc<dyn Engine>;
         let process = tokio::spawn(agent::run(
@@ -421,6 +434,13 @@ impl Scene {
         let path = format!("{OURS}/namespaces/shop/ecstasks/{name}");
         let task = self.api.object(&path).unwrap_or_default();
         task["status"].clone()
+    }
+
+    /// What the agent says of its instance.
+    pub(crate) fn instance(&self) -> Value {
+        let path = format!("{OURS}/containerinstances/{INSTANCE}");
+        let instance = self.api.object(&path).unwrap_or_default();
+        instance["status"]["agent"].clone()
     }
 
     /// Waits, for up to ten minutes, until the task is in this state.

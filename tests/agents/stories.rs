@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use ecs_operator::runtime::Error;
 use ecs_operator::runtime::fake::{Call, Fault};
+use ecs_operator::runtime::model::Program;
 use ecs_operator::testing::api::Verb;
+use jiff::SignedDuration;
+use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use crate::scene::Scene;
+use crate::scene::{IMAGE, Scene};
 
 fn refusal(message: &str) -> Fault {
     Fault::Refusal(Error::Refused {
@@ -166,4 +169,124 @@ async fn looking_after_thirty_idle_tasks_asks_the_engine_no_more_than_looking_af
         with_thirty.abs_diff(with_one) <= 1,
         "{with_one} and {with_thirty}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_gets_no_more_starts_at_once_than_twice_its_cores() {
+    let scene = Scene::start().await;
+    let _agent = scene.agent("agent-a");
+    for number in 0..12 {
+        scene.engine.order(Call::Start, Fault::Hang);
+        scene.run_task(&format!("task-{number}")).await;
+    }
+    sleep(Duration::from_mins(1)).await;
+    let calls = scene.engine.calls();
+    let under_way = calls.iter().filter(|call| **call == Call::Start).count();
+    assert_eq!(under_way, 4, "of an engine with two cores");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_has_all_the_time_to_end_that_its_definition_gives_it() {
+    let scene = Scene::start().await;
+    let slow = Program {
+        stops_in: Some(SignedDuration::from_hours(1)),
+        ..Program::default()
+    };
+    scene
+        .engine
+        .with(|model, _| model.push("slow:1", "sha256:slow", slow));
+    let patient = json!({"image": "slow:1", "stopTimeout": 7200});
+    scene.define_with(2, patient).await;
+    let _agent = scene.agent("agent-a");
+    scene.run_revision("one", 2).await;
+    scene.until("one", "RUNNING").await;
+    scene.stop_task("one").await;
+    sleep(Duration::from_mins(59)).await;
+    assert_eq!(scene.live(), 1);
+    scene.until("one", "STOPPED").await;
+    assert_eq!(scene.status("one")["containers"][0]["exitCode"], 143);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_task_has_a_network_that_could_stay_behind_and_an_endpoint_that_did_ends_one_task() {
+    let scene = Scene::start().await;
+    let _agent = scene.agent("agent-a");
+    for (revision, mode) in (2..).zip(["bridge", "awsvpc", "none"]) {
+        let app = json!({"name": "app", "image": IMAGE, "memory": 64});
+        let definition = json!({"networkMode": mode, "containerDefinitions": [app]});
+        scene.define_whole(revision, definition).await;
+        scene.run_revision(mode, revision).await;
+        scene.until(mode, "RUNNING").await;
+        scene.delete_task(mode).await;
+    }
+    sleep(Duration::from_mins(1)).await;
+    let networks = scene.engine.with(|model, _| model.networks().len());
+    assert_eq!((scene.containers(), networks), (0, 0));
+    let left = "endpoint with name ecs-web-1-app already exists in network bridge";
+    scene.engine.order(Call::Start, refusal(left));
+    scene.run_task("one").await;
+    scene.until("one", "STOPPED").await;
+    let reason = scene.status("one")["containers"][0]["reason"].clone();
+    assert_eq!(reason, format!("CannotStartContainerError: {left}"));
+    scene.run_task("two").await;
+    scene.until("two", "RUNNING").await;
+}
+
+/// The helper that connects to the instance's own address, of another container.
+const CALLER: &str = "ecs-operator-path-caller";
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_says_whether_its_containers_get_through_to_its_ports() {
+    let found = [
+        (Some(0), "reachable"),
+        (Some(3), "unreachable"),
+        (None, "unreachable"),
+    ];
+    for (exit_code, word) in found {
+        let scene = Scene::start().await;
+        // Nobody's on this machine, as the node's is not in the agent's pod.
+        let _agent = scene.agent_at("agent-a", "192.0.2.1");
+        for _ in 0..60 {
+            sleep(Duration::from_secs(1)).await;
+            scene.engine.with(|model, now| {
+                if let Some(code) = exit_code {
+                    model.end(CALLER, code, now);
+                }
+            });
+        }
+        let attributes = scene.instance()["attributes"].clone();
+        assert_eq!(attributes["ecs-operator.published-ports"], word);
+        assert_eq!(scene.containers(), 0, "what found it out is gone");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_whose_bridge_is_gone_says_so_until_it_is_back_and_its_tasks_were_refused() {
+    let scene = Scene::start().await;
+    let _agent = scene.agent("agent-a");
+    let gone = "failed to create endpoint ecs-web-1-app on network bridge: could not find bridge docker0: route ip+net: no such network interface";
+    scene.run_task("one").await;
+    scene.until("one", "RUNNING").await;
+    // The start of the task, and tries of the agent's own for a minute.
+    for _ in 0..5 {
+        scene.engine.order(Call::Start, refusal(gone));
+    }
+    scene.run_task("two").await;
+    scene.until("two", "STOPPED").await;
+    let status = scene.status("two");
+    let reason = "Refused by the container instance: NETWORK:BRIDGE";
+    assert_eq!(status["stoppedReason"], reason);
+    assert_eq!(status["stopCode"], "TaskFailedToStart");
+    sleep(Duration::from_secs(30)).await;
+    let engine = scene.instance()["engine"].clone();
+    assert_eq!(
+        (&engine["ready"], &engine["reason"]),
+        (&json!(false), &json!("NoBridge"))
+    );
+    assert_eq!(scene.status("one")["lastStatus"], "RUNNING");
+    sleep(Duration::from_mins(1)).await;
+    assert_eq!(scene.instance()["engine"]["ready"], true);
+    assert_eq!((scene.live(), scene.containers()), (1, 1), "of tasks only");
+    scene.run_task("three").await;
+    scene.until("three", "RUNNING").await;
 }

@@ -20,6 +20,8 @@ pub(super) struct Cleanup {
     rules: Option<Rules>,
     usage: Usage,
     disk: Disk,
+    /// The disk was found full: what stopped tasks left goes first, because it keeps their images.
+    pub(super) sheds: bool,
     /// A look or a removal is under way.
     busy: bool,
     /// When the next look is due.
@@ -98,10 +100,13 @@ impl Driver {
     }
 
     /// Learns from the outcome of a call which image is in use, and whether the disk is full.
-    pub(super) fn note_image(&mut self, outcome: &Outcome) {
+    pub(super) fn note_image(&mut self, uid: &str, outcome: &Outcome) {
         let error = match outcome {
             Outcome::Pulled(Ok(image)) => {
-                self.cleanup.usage.used(&image.id, self.clock.now());
+                let task = self.book.get(uid).and_then(|entry| entry.task.as_ref());
+                let names = task.into_iter().flat_map(|task| task.wanted().images());
+                let usage = &mut self.cleanup.usage;
+                usage.used(&image.id, names, self.clock.now());
                 return;
             }
             Outcome::Pulled(Err(error)) | Outcome::Created(Err(error)) => error,
@@ -114,6 +119,7 @@ impl Driver {
         };
         if Problem::of(&error.to_string()) == Problem::DiskFull {
             self.cleanup.disk = Disk::Full;
+            self.cleanup.sheds = true;
             self.cleanup.at = Duration::ZERO;
         }
     }
@@ -122,7 +128,8 @@ impl Driver {
     pub(super) fn note_containers(&mut self) {
         let now = self.clock.now();
         for line in &self.lines {
-            self.cleanup.usage.used(&line.image_id, now);
+            let usage = &mut self.cleanup.usage;
+            usage.used(&line.image_id, [&line.image], now);
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::agent::pause::PauseImage;
 use crate::agent::progress::Progress;
 use crate::api::cluster::ImagePullBehavior;
 use crate::domain::registry::Credentials;
-use crate::runtime::{ContainerSpec, Engine, Error, Image};
+use crate::runtime::{ContainerSpec, Engine, Error, Image, full_reference};
 
 /// Pulls under way at once.
 const PULLS: usize = 4;
@@ -81,7 +81,9 @@ impl Images {
         let pinned = image.contains("@sha256:");
         let cached_will_do = match behavior {
             ImagePullBehavior::Default | ImagePullBehavior::Always => pinned,
-            ImagePullBehavior::Once => pinned || self.lock().pulled.contains(image),
+            ImagePullBehavior::Once => {
+                pinned || self.lock().pulled.contains(&full_reference(image))
+            }
             ImagePullBehavior::PreferCached => true,
         };
         if cached_will_do && let Some(found) = self.engine.image(image).await? {
@@ -136,6 +138,7 @@ impl Images {
                 continue;
             };
             for name in names {
+                self.lock().pulled.remove(&full_reference(&name));
                 match self.engine.remove_image(&name).await {
                     Ok(()) => info!(image = name, id, "unused image removed"),
                     Err(error) => warn!(image = name, id, %error, "cannot remove an unused image"),
@@ -182,7 +185,7 @@ impl Images {
                 .or_default()
                 .heard(&step);
         }
-        self.lock().pulled.insert(image.to_owned());
+        self.lock().pulled.insert(full_reference(image));
         self.have(image).await
     }
 

@@ -76,6 +76,13 @@ impl Leases {
         Some(Removing { leases, names })
     }
 
+    /// How many images are held or being removed.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        let book = self.lock();
+        book.held.len() + book.removing.len()
+    }
+
     /// Waits until nobody removes the image.
     pub(super) async fn settled(&self, image: &str) {
         let name = full_reference(image);

@@ -127,6 +127,7 @@ pub(super) struct Driver {
     cleanup: Cleanup,
     roles: Roles,
     traffic: Traffic,
+    bridge_doubts: mpsc::Sender<String>,
     book: BTreeMap<String, Entry>,
     definitions: BTreeMap<(String, String), Definition>,
     ledger: Ledger,
@@ -169,15 +170,29 @@ pub struct Surroundings {
     pub reach: watch::Receiver<Reach>,
     /// Who finds things out where the agent cannot be.
     pub(super) helpers: Helpers,
+    /// Who is told of starts that failed for lack of the engine's bridge.
+    pub(super) bridge_doubts: mpsc::Sender<String>,
 }
 
 /// Runs the tasks of an instance until `shutdown`.
 pub async fn run(
-    mut settings: Settings,
+    settings: Settings,
     surroundings: Surroundings,
     clock: Clock,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
+    serve(settings, surroundings, clock, shutdown)
+        .await
+        .map(drop)
+}
+
+/// Does what [`run`] does, and hands over what it knows in the end, if it came to know anything.
+async fn serve(
+    mut settings: Settings,
+    surroundings: Surroundings,
+    clock: Clock,
+    shutdown: CancellationToken,
+) -> Result<Option<Driver>, Error> {
     let Surroundings {
         client,
         engine,
@@ -186,9 +201,10 @@ pub async fn run(
         asks,
         reach,
         helpers,
+        bridge_doubts,
     } = surroundings;
     let described = tokio::select! {
-        () = shutdown.cancelled() => return Ok(()),
+        () = shutdown.cancelled() => return Ok(None),
         described = state.wait_for(|state| state.info.is_some()) => described.map_err(|_| Error::NoEngineState)?.info.clone(),
     };
     let description = described.unwrap_or_default();
@@ -226,6 +242,7 @@ pub async fn run(
         cleanup,
         roles: Roles::default(),
         traffic: Traffic::new(reach, groups, needs, helpers),
+        bridge_doubts,
         book: BTreeMap::new(),
         definitions: BTreeMap::new(),
         ledger: Ledger::default(),
@@ -246,11 +263,12 @@ pub async fn run(
         changes: 0,
     };
     tokio::select! {
-        () = shutdown.cancelled() => Ok(()),
-        () = listen::listen(engine, labels, sender) => Ok(()),
-        () = watch_groups => Ok(()),
-        ended = driver.turn(news, asks, state) => ended,
+        () = shutdown.cancelled() => {}
+        () = listen::listen(engine, labels, sender) => {}
+        () = watch_groups => {}
+        ended = driver.turn(news, asks, state) => ended?,
     }
+    Ok(Some(driver))
 }
 
 impl Driver {
@@ -357,3 +375,6 @@ impl Driver {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,9 @@ use tracing::{debug, info, warn};
 
 use super::api::Failure;
 use super::{Definition, Done, Driver, News, volumes};
+use crate::agent::bridge;
 use crate::agent::files::Files;
+use crate::agent::step::Outcome;
 use crate::agent::task::{Listed, Task};
 use crate::agent::wanted::Wanted;
 use crate::api::names;
@@ -127,7 +129,8 @@ impl Driver {
                 outcome,
             } => {
                 self.changes += 1;
-                self.note_image(&outcome);
+                self.note_image(&uid, &outcome);
+                self.note_bridge(&outcome);
                 let now = self.clock.now();
                 if let Some(task) = self
                     .book
@@ -183,6 +186,17 @@ impl Driver {
                 status,
                 result,
             } => self.wrote(&uid, *status, result),
+        }
+    }
+
+    /// A start that failed for lack of the bridge concerns the whole instance.
+    fn note_bridge(&self, outcome: &Outcome) {
+        let Outcome::Started(Err(error)) = outcome else {
+            return;
+        };
+        // Where nobody takes it in, one is waiting already.
+        if bridge::is_missing(error) && self.bridge_doubts.try_send(error.to_string()).is_err() {
+            debug!(%error, "the bridge is known to be gone");
         }
     }
 

@@ -1,5 +1,6 @@
 //! What the driver does: makes tasks of objects, steps them, starts calls and writes, and lets go of what is over.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kube::ResourceExt;
@@ -336,7 +337,12 @@ impl Driver {
             }
         }
         kept.sort();
-        let surplus = kept.len().saturating_sub(self.settings.stopped_tasks_kept);
+        let most = if std::mem::take(&mut self.cleanup.sheds) {
+            0
+        } else {
+            self.settings.stopped_tasks_kept
+        };
+        let surplus = kept.len().saturating_sub(most);
         for (_, uid) in kept.into_iter().take(surplus) {
             if let Some(task) = self
                 .book
@@ -354,14 +360,26 @@ impl Driver {
                 self.forget_files(&uid);
             }
         }
+        if over.is_empty() {
+            return;
+        }
         for uid in over {
             self.book.remove(&uid);
         }
-        // Definitions are kept while a task of theirs may come: as long as there are tasks at all.
-        if self.book.is_empty() {
-            self.definitions.clear();
-        }
+        let objects = self
+            .book
+            .values()
+            .filter_map(|entry| entry.object.as_deref());
+        let needed: BTreeSet<_> = objects.filter_map(definition_of).collect();
+        self.definitions.retain(|key, _| needed.contains(key));
     }
+}
+
+/// The definition that a task runs, by namespace and name.
+fn definition_of(object: &EcsTask) -> Option<(String, String)> {
+    let runs = RevisionReference::parse(object.revision_name()).ok()?;
+    let name = ids::revision_object(&runs.family, runs.revision?);
+    Some((object.namespace().unwrap_or_default(), name))
 }
 
 /// Has the driver look at a pull once it has taken long enough to be told of.

@@ -25,6 +25,7 @@ fn container(image: &str, labels: Labels) -> ContainerSummary {
         health: Health::Unknown,
         created_at: at(0),
         image_id: image.to_owned(),
+        image: "app:1".to_owned(),
     }
 }
 
@@ -40,7 +41,7 @@ fn what_tasks_ran_goes_after_an_hour_the_least_recently_used_first_and_five_at_a
         .collect();
     let mut usage = Usage::default();
     for (n, minute) in [5, 3, 1, 0, 2, 4, 7, 6].into_iter().enumerate() {
-        usage.used(&n.to_string(), at(minute));
+        usage.used(&n.to_string(), [&names[n]], at(minute));
     }
     let plan = |minute| {
         usage.plan(
@@ -76,7 +77,7 @@ fn a_full_disk_does_not_wait_for_images_to_grow_old() {
     let images: Vec<LocalImage> = (0..9).map(|n| image(&n.to_string(), &["app:1"])).collect();
     let mut usage = Usage::default();
     for image in &images {
-        usage.used(&image.id, at(0));
+        usage.used(&image.id, &image.tags, at(0));
     }
     let plan = |disk| usage.plan(&images, &[], |_| false, &Rules::default(), disk, at(1));
     assert_eq!(plan(Disk::Roomy), []);
@@ -88,6 +89,7 @@ fn the_image_of_a_stopped_container_of_ours_counts_as_run_by_a_task() {
     let images = [image("a", &["app:1"])];
     let ours = Labels::from([(names::INSTANCE_DOCKER_LABEL.to_owned(), "node-1".to_owned())]);
     let mut usage = Usage::default();
+    usage.used("a", ["app:1"], at(-60));
     usage.observe(&images, &[container("a", ours)], at(0));
     usage.observe(&images, &[], at(30));
     let plan = |minute| {
@@ -102,6 +104,28 @@ fn the_image_of_a_stopped_container_of_ours_counts_as_run_by_a_task() {
     };
     assert_eq!(plan(59), []);
     assert_eq!(ids(&plan(60)), ["a"]);
+}
+
+#[test]
+fn the_name_that_somebody_else_gave_an_image_stays_and_so_does_the_image() {
+    let digest = "app@sha256:1".to_owned();
+    let images = [LocalImage {
+        digests: vec![digest.clone()],
+        ..image("a", &["app:1", "somebody/kept:1"])
+    }];
+    let mut usage = Usage::default();
+    usage.used("a", ["app:1", &digest], at(0));
+    usage.observe(&images, &[], at(0));
+    let names = |usage: &Usage, images: &[LocalImage]| {
+        let rules = Rules::default();
+        let plan = usage.plan(images, &[], |_| false, &rules, Disk::Roomy, at(90));
+        plan.into_iter().flat_map(|it| it.names).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&usage, &images), ["app:1"]);
+    // What is left of it is theirs, also where the engine still knows by which digest it came.
+    let left = [image("a", &["somebody/kept:1"])];
+    usage.observe(&left, &[], at(80));
+    assert_eq!(names(&usage, &left), [""; 0]);
 }
 
 proptest! {
@@ -127,7 +151,7 @@ proptest! {
         let mut usage = Usage::default();
         for (n, tracked) in tracked.iter().enumerate() {
             if *tracked {
-                usage.used(&n.to_string(), at(200 - ages[n]));
+                usage.used(&n.to_string(), [&names[n]], at(200 - ages[n]));
             } else {
                 usage.observe(&images[..=n], &[], at(200 - ages[n]));
             }

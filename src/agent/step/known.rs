@@ -219,7 +219,16 @@ impl Known {
         }
         if self.tries > 0 {
             let factor = 1 << (self.tries - 1).min(5);
-            self.wait((FIRST_RETRY * factor).min(LONGEST_RETRY), now);
+            let pause = (FIRST_RETRY * factor).min(LONGEST_RETRY);
+            let of_registry = call == Some(Call::Pull);
+            self.wait(
+                if of_registry {
+                    self.spread(pause)
+                } else {
+                    pause
+                },
+                now,
+            );
         }
     }
 

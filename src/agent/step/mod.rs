@@ -280,11 +280,18 @@ fn reason_to_end(report: &TaskReport, wanted: &Wanted) -> Option<Stop> {
             reason: events::ESSENTIAL_EXITED.to_owned(),
         });
     }
-    // Nobody sees the pause container, so that the task has to say why it failed.
     let why = report
         .container(&ended.name)
-        .filter(|_| ended.is_pause())
-        .and_then(|pause| pause.reason.as_deref());
+        .and_then(|container| container.reason.as_deref());
+    // It says nothing of the task, which is placed elsewhere.
+    if why.is_some_and(events::tells_of_a_missing_bridge) {
+        return Some(Stop {
+            code: StopCode::TaskFailedToStart,
+            reason: events::NO_BRIDGE.to_owned(),
+        });
+    }
+    // Nobody sees the pause container, so that the task has to say why it failed.
+    let why = why.filter(|_| ended.is_pause());
     Some(Stop {
         code: StopCode::TaskFailedToStart,
         reason: why.map_or_else(

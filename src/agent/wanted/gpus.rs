@@ -98,6 +98,7 @@ mod tests {
         let mut gpus = Gpus::default();
         let line = ContainerSummary {
             image_id: String::new(),
+            image: String::new(),
             id: "1".into(),
             name: "ecs-train".into(),
             labels: [

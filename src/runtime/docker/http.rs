@@ -234,7 +234,7 @@ fn drive(connection: &mut Option<BoxFuture<'static, ()>>, cx: &mut Context<'_>) 
 }
 
 pub(super) fn not_connected(socket: &Path, error: &io::Error) -> Error {
-    let no_socket = error.kind() == io::ErrorKind::NotFound;
+    let no_socket = error.kind() == io::ErrorKind::NotFound || socket.is_dir();
     Error::Unreachable {
         message: format!("{}: {error}", socket.display()),
         no_socket,

@@ -367,3 +367,6 @@ fn unreadable(error: serde_json::Error) -> Error {
         no_socket: false,
     }
 }
+
+#[cfg(test)]
+mod tests;

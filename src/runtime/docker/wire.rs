@@ -293,6 +293,8 @@ struct SummaryJson {
     status: String,
     #[serde(default)]
     created: i64,
+    #[serde(default)]
+    image: String,
     #[serde(default, rename = "ImageID")]
     image_id: String,
 }
@@ -322,6 +324,7 @@ pub(super) fn summaries(body: Value) -> Result<Vec<ContainerSummary>, serde_json
                 }),
             created_at: Timestamp::from_second(line.created).unwrap_or_default(),
             image_id: line.image_id,
+            image: line.image,
         })
         .collect())
 }
