@@ -154,7 +154,7 @@ impl Gateway {
         let instance = instances.get_opt(name).await?;
         let endpoint = target::endpoint(name, instance.as_ref())?;
         let address: SocketAddr = endpoint.address.parse().map_err(|_| Failure::Agent)?;
-        let token = self.tokens.of(name).await?;
+        let token = self.tokens.of(name).await.map_err(Failure::Token)?;
         let mut token = HeaderValue::from_str(&format!("Bearer {}", token.expose()))?;
         token.set_sensitive(true);
         let upstream = Upstream {

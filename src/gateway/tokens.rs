@@ -10,7 +10,6 @@ use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::PostParams;
 use kube::{Api, Client};
 
-use super::Failure;
 use crate::api::names;
 use crate::domain::secret::Secret;
 use crate::platform::clock::Clock;
@@ -53,7 +52,10 @@ impl Tokens {
     }
 
     /// One for the agent of an instance.
-    pub(super) async fn of(&self, instance: &str) -> Result<Secret<String>, Failure> {
+    ///
+    /// # Errors
+    /// Why the API server makes none.
+    pub async fn of(&self, instance: &str) -> Result<Secret<String>, String> {
         if let Some(known) = self.known(instance) {
             return Ok(known);
         }
@@ -79,8 +81,8 @@ impl Tokens {
         let made = accounts
             .create_token_request(name, &PostParams::default(), &request)
             .await
-            .map_err(|error| Failure::Token(error.to_string()))?;
-        let none = || Failure::Token("the API server has made none".to_owned());
+            .map_err(|error| error.to_string())?;
+        let none = || "the API server has made none".to_owned();
         let token = made.status.and_then(|status| status.token);
         let token = Secret::new(token.ok_or_else(none)?);
         self.keep(instance, &token);
@@ -99,39 +101,5 @@ impl Tokens {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         made.retain(|_, (_, until)| *until > now);
         made.insert(instance.to_owned(), (token.clone(), until.unwrap_or(now)));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::testing::api::FakeApi;
-
-    #[tokio::test(start_paused = true)]
-    async fn each_instance_has_tokens_of_its_own_and_others_before_they_end() {
-        let api = FakeApi::new();
-        let account = Account {
-            namespace: "ecs-operator".into(),
-            name: "gateway".into(),
-            pod: Some("gateway-1".into()),
-        };
-        let tokens = Tokens::new(
-            api.client_of("gateway"),
-            Clock::starting_at(api.now()),
-            account,
-        );
-        let of = async |instance: &str| tokens.of(instance).await.unwrap();
-        let first = of("node-1").await;
-        assert_eq!(of("node-1").await, first);
-        assert_ne!(of("node-2").await, first);
-        tokio::time::advance(Duration::from_secs(479)).await;
-        assert_eq!(of("node-1").await, first);
-        tokio::time::advance(Duration::from_secs(1)).await;
-        assert_ne!(of("node-1").await, first);
-        let asked = api.requests();
-        let made = asked.iter().filter(|it| it.subresource == "token");
-        assert_eq!(made.count(), 3);
     }
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed call fails the test")]
 
 mod scene;
+mod tokens;
 
 use ecs_operator::platform::upload::{self, put_archive};
 use ecs_operator::runtime::streams::{Size, Source, Terminal};

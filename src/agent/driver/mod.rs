@@ -26,6 +26,7 @@ mod metadata;
 mod observe;
 mod perform;
 mod roles;
+mod tidy;
 mod traffic;
 mod volumes;
 
