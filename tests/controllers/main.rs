@@ -17,6 +17,7 @@ mod placement;
 mod rbac;
 mod scene;
 mod scheduling;
+mod slices;
 mod targets;
 mod traffic;
 

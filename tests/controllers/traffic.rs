@@ -277,41 +277,6 @@ async fn answers_that_get_lost_and_a_new_leader_list_nobody_in_vain() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn slices_are_written_less_often_than_there_are_tasks() {
-    let scene = serving(1).await;
-    let writes = |scene: &Scene| {
-        let requests = scene.api.requests();
-        let written = requests.iter().filter(|request| {
-            request.resource == "endpointslices"
-                && matches!(request.verb, Verb::Create | Verb::Patch | Verb::Delete)
-        });
-        written.count()
-    };
-    let before = writes(&scene);
-    scene.apply(&served("web", 40)).await;
-    scene
-        .until("all are listed", || scene.listed("web").len() == 40)
-        .await;
-    let written = writes(&scene) - before;
-    let ports = scene.slices("web").len();
-    // Forty tasks on three instances need fourteen ports.
-    assert!(
-        ports <= 14 && written <= 2 * ports,
-        "{written} writes for {ports} ports"
-    );
-    tokio::time::sleep(Duration::from_secs(30)).await;
-    let quiet = scene.api.requests().len();
-    let is_ours = |request: &&ecs_operator::testing::api::Request| {
-        ["endpointslices", "services", "targetgroups", "ecstasks"]
-            .contains(&request.resource.as_str())
-            && matches!(request.verb, Verb::Create | Verb::Patch | Verb::Delete)
-    };
-    tokio::time::sleep(Duration::from_mins(30)).await;
-    let after = scene.api.requests();
-    assert_eq!(after.iter().skip(quiet).filter(is_ours).count(), 0);
-}
-
-#[tokio::test(start_paused = true)]
 async fn names_of_a_service_are_services_that_lead_to_its_tasks_and_go_with_them() {
     let scene = Scene::start(&NODES).await;
     scene.apply(&served_definition("web", "1")).await;
