@@ -49,6 +49,21 @@ fn the_yaml_reads_back_as_the_same_definition() {
 }
 
 #[test]
+fn health_checks_are_at_least_five_seconds_apart() {
+    let kinds = crds::all().into_iter();
+    let mut definitions = kinds.filter(|crd| crd.spec.names.kind == "TaskDefinition");
+    let definition = serde_json::to_value(definitions.next().unwrap()).unwrap();
+    let spec = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties";
+    let interval = "containerDefinitions/items/properties/healthCheck/properties/interval";
+    let interval = definition.pointer(&format!("{spec}/{interval}")).unwrap();
+    assert_eq!(
+        interval["minimum"].as_f64(),
+        Some(5.0),
+        "each costs the engine a process"
+    );
+}
+
+#[test]
 fn every_kind_has_a_status_columns_a_short_name_and_the_category() {
     for crd in crds::all() {
         let kind = &crd.spec.names.kind;

@@ -6,10 +6,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use ecs_operator::testing::simulator::{Mutation, Tally, Violation, broken_by, simulate};
+use ecs_operator::testing::simulator::{Mutation, Tally, Violation, broken_by, outage, simulate};
 
 /// Worlds that are tried where nobody says how many.
 const SEEDS: u64 = 10_000;
+
+/// Worlds that lose their API server for an hour, where nobody says how many.
+const SEEDS_AN_OUTAGE: u64 = 300;
 
 /// Worlds in which a mistake has to be found.
 const SEEDS_A_MISTAKE: u64 = 1_500;
@@ -72,6 +75,35 @@ fn whatever_goes_wrong_every_promise_holds_and_all_is_well_in_the_end() {
     assert_eq!(tally.seeds, count);
     assert!(tally.fewest_faults >= Some(3));
     assert!(tally.shortest.unwrap().as_mins() >= 10);
+}
+
+#[test]
+fn an_hour_without_the_api_server_ends_and_replaces_nothing_and_all_is_well_after_it() {
+    let one = number("ECS_OPERATOR_SEED");
+    let count = one.map_or_else(
+        || number("ECS_OPERATOR_SEEDS").unwrap_or(SEEDS_AN_OUTAGE),
+        |_| 1,
+    );
+    let restarts = AtomicU64::new(0);
+    let broken: Mutex<Option<Box<Violation>>> = Mutex::new(None);
+    on_all_cores(one.unwrap_or(0), count, |seed| match outage(seed) {
+        Ok(more) => {
+            restarts.fetch_add(more.into(), Ordering::Relaxed);
+            true
+        }
+        Err(violation) => {
+            broken.lock().unwrap().get_or_insert(violation);
+            false
+        }
+    });
+    if let Some(violation) = broken.into_inner().unwrap() {
+        panic!("{violation}");
+    }
+    let restarts = restarts.into_inner();
+    tell(&format!(
+        "{count} hours without the API server, {restarts} containers started again in them"
+    ));
+    assert!(restarts > 0 || one.is_some());
 }
 
 #[test]

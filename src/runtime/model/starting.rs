@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::{Deed, ModelEngine, missing};
 use crate::domain::resources::HostPort;
+use crate::domain::task::Health;
 use crate::runtime::{Activity, ContainerState, Error, Network, PublishedPort};
 
 impl ModelEngine {
@@ -56,6 +57,7 @@ impl ModelEngine {
         };
         container.view.state = ContainerState::Running;
         container.view.started_at = Some(now);
+        container.view.health = Health::Unknown;
         container.view.address = (container.spec.network == Network::Bridge)
             .then(|| format!("172.17.0.{}", container.number % 250 + 2));
         container.view.exit_code = None;

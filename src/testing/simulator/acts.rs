@@ -151,7 +151,6 @@ impl Replica {
             start.slot,
             start.attempt,
         );
-        let definition = cluster.catalog.definition(&service.name, content.version);
         let held = |task: &TaskObject| {
             !task.is_ending() || cluster.mutation != Mutation::FreeAtStopRequest
         };
@@ -167,10 +166,10 @@ impl Replica {
             }
         }
         let excluded = refusals(scene, cluster.now);
-        let demand = definition.demand();
+        let demand = cluster.catalog.demand(&service.name);
         let request = Request {
             attributes: &BTreeSet::new(),
-            demand: &demand,
+            demand,
             group: &Group::of_service("", &service.name),
             spread_group: None,
             constraints: service.rules.constraints.iter().collect(),

@@ -15,6 +15,7 @@ use super::machine::{Machine, Memory};
 use super::mutation::Mutation;
 use super::objects::TaskObject;
 use super::random::Random;
+use super::tamper;
 use super::view::View;
 use crate::agent::status;
 use crate::agent::step::TaskReport;
@@ -114,10 +115,6 @@ impl Agent {
     pub(super) fn start(&mut self, now: Timestamp) {
         self.up = true;
         self.list_at = now;
-    }
-
-    pub(super) const fn rules(&self) -> &Rules {
-        &self.rules
     }
 
     /// Lets the agent do what is due. True when it renewed its Lease.
@@ -254,7 +251,6 @@ impl Agent {
 
     fn take(&mut self, version: u64, object: &TaskObject, around: &mut Surroundings<'_>) {
         let mut listed = of_task(&self.lines, &object.uid);
-        let mut wanted = around.catalog.wanted(object);
         if let Some(entry) = self.book.get_mut(&object.uid) {
             entry.version = version;
             entry.dirty = true;
@@ -263,7 +259,7 @@ impl Agent {
             if around.mutation != Mutation::RunOnAfterRejoin
                 || !object.stop.as_ref().is_some_and(lost)
             {
-                entry.task.tell_to_end(wanted.end);
+                entry.task.tell_to_end(Catalog::end(object));
             }
             if object.is_stopped() && entry.task.report().state < TaskState::Stopped {
                 entry.task.declared_stopped(object.status.clone());
@@ -271,6 +267,8 @@ impl Agent {
             }
             return;
         }
+        let mut wanted = around.catalog.wanted(object);
+        tamper::definition(around.mutation, &mut wanted);
         let mut care = Care::Taken;
         if !listed.is_empty() {
             self.ledger.enter(&wanted);
@@ -333,10 +331,11 @@ impl Agent {
             }
             entry.dirty = !woken;
             entry.stepped = true;
-            for order in entry.task.step(around.now) {
-                self.signals
-                    .extend(entry.signal(&order.call, uid, around.now));
-                let call = entry.send(order, life, around);
+            let mut orders = entry.task.step(around.now);
+            tamper::orders(around.mutation, &entry.task, &mut orders);
+            for order in orders {
+                self.signals.extend(entry.signal(&order, uid, around));
+                let call = entry.send(order, (life, &self.rules), around);
                 around.machine.calls.extend(call);
             }
         }

@@ -9,11 +9,12 @@ use super::agent::{Surroundings, later};
 use super::machine::InFlight;
 use super::mutation::Mutation;
 use super::objects::TaskObject;
+use super::order::outlives;
 use super::random::Random;
-use crate::agent::step::{Call, GroupFound, Order, Reach, TaskReport};
+use crate::agent::step::{Call, ContainerStatus, GroupFound, Order, Reach, TaskReport};
 use crate::agent::task::Task;
+use crate::agent::wanted::Rules;
 use crate::api::task::TaskTraffic;
-use crate::domain::task::StopCode;
 use crate::domain::traffic::PATIENCE;
 use crate::domain::traffic::check::Group;
 
@@ -33,6 +34,10 @@ pub(super) struct Signal {
     pub(super) task: String,
     /// UID of its task.
     pub(super) uid: String,
+    /// Its name in the definition.
+    pub(super) container: String,
+    /// A container that waited for it, and lives.
+    pub(super) outlived_by: Option<String>,
     /// Its task died by itself, or no controller took its endpoints away for too long.
     pub(super) is_excused: bool,
 }
@@ -105,8 +110,13 @@ impl Entry {
     }
 
     /// What a call means for whoever sends requests, if it ends something.
-    pub(super) fn signal(&self, call: &Call, uid: &str, now: Timestamp) -> Option<Signal> {
-        match call {
+    pub(super) fn signal(
+        &self,
+        order: &Order,
+        uid: &str,
+        around: &Surroundings<'_>,
+    ) -> Option<Signal> {
+        match order.call {
             Call::Stop { .. } | Call::Kill => {}
             Call::Supply
             | Call::Pull
@@ -118,17 +128,26 @@ impl Entry {
             }
         }
         let report = self.task.report();
-        let died = report
-            .stop
-            .as_ref()
-            .is_some_and(|stop| stop.code == StopCode::EssentialContainerExited);
+        let (container, definition) = (&order.container, &self.task.wanted().definition);
+        let mut essential = definition.containers.iter().filter(|it| it.essential);
+        let died = essential.any(|it| {
+            let mut told = report.containers.iter();
+            told.any(|told| told.name == it.name && told.status == ContainerStatus::Stopped)
+        });
         let patience = SignedDuration::try_from(PATIENCE).unwrap_or(SignedDuration::MAX);
         let waited = report
             .stopping_at
-            .is_none_or(|at| later(at, patience) <= now);
+            .is_none_or(|at| later(at, patience) <= around.now);
+        let engine_name = |other: &str| self.task.engine_name(other).map(ToOwned::to_owned);
+        let outlived_by = report
+            .stop
+            .as_ref()
+            .and_then(|_| outlives(container, definition, engine_name, around.machine));
         Some(Signal {
             task: self.name.clone(),
             uid: uid.to_owned(),
+            container: container.clone(),
+            outlived_by,
             is_excused: died || waited,
         })
     }
@@ -137,10 +156,15 @@ impl Entry {
     pub(super) fn send(
         &self,
         order: Order,
-        life: u64,
+        (life, rules): (u64, &Rules),
         around: &mut Surroundings<'_>,
     ) -> Option<InFlight> {
         let name = self.task.engine_name(&order.container)?.to_owned();
+        let wanted = self.task.wanted();
+        let container = wanted
+            .container(&order.container)
+            .filter(|_| matches!(order.call, Call::Pull | Call::Create));
+        let spec = container.map(|container| wanted.spec(container, rules));
         let (now, random) = (around.now, &mut *around.random);
         around
             .history
@@ -163,7 +187,8 @@ impl Entry {
             | Call::Remove => DEADLINE,
         };
         Some(InFlight {
-            wanted: self.task.wanted().clone(),
+            uid: wanted.uid.clone(),
+            spec,
             container: order.container,
             name,
             call: order.call,

@@ -7,13 +7,14 @@ use jiff::SignedDuration;
 
 use super::objects::TaskObject;
 use super::random::Random;
+use super::shape::{self, Shape};
 use crate::agent::wanted::{Target, Wanted};
 use crate::api::cluster::ImagePullBehavior;
 use crate::api::task::TaskLoadBalancer;
 use crate::domain::definition::tests_support::{container, definition};
-use crate::domain::definition::{HealthCheck, PortMapping, TaskDefinition};
+use crate::domain::definition::{PortMapping, TaskDefinition};
 use crate::domain::events;
-use crate::domain::resources::Protocol;
+use crate::domain::resources::{Demand, Protocol};
 use crate::domain::task::{Stop, StopCode};
 use crate::runtime::model::{ModelEngine, Program};
 
@@ -23,7 +24,7 @@ pub(super) struct Recipe {
     pub(super) checked: bool,
     /// It is behind a target group.
     balanced: bool,
-    sidecar: bool,
+    shape: Shape,
     ports: Ports,
     memory: u32,
     stops_in: SignedDuration,
@@ -54,12 +55,16 @@ pub(super) enum Quality {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Catalog {
     recipes: BTreeMap<String, Recipe>,
+    /// What each task of a service needs.
+    demands: BTreeMap<String, Demand>,
+    /// What one needs that nobody knows.
+    nothing: Demand,
     qualities: BTreeMap<(String, u32), Quality>,
 }
 
 impl Recipe {
     /// A recipe by chance. Fixed ports only where tasks may be stopped first.
-    pub(super) fn draw(random: &mut Random, may_fix_ports: bool) -> Self {
+    pub(super) fn draw(random: &mut Random, shapes: &mut Random, may_fix_ports: bool) -> Self {
         let ports = match random.below(3) {
             0 => Ports::None,
             1 if may_fix_ports => Ports::Fixed,
@@ -68,7 +73,7 @@ impl Recipe {
         let checked = random.chance(50);
         Self {
             checked,
-            sidecar: random.chance(30),
+            shape: Shape::draw(shapes, random.chance(30)),
             ports,
             memory: 64,
             stops_in: random.time(0, 6000),
@@ -85,6 +90,13 @@ impl Recipe {
 impl Catalog {
     pub(super) fn add(&mut self, service: &str, recipe: Recipe) {
         self.recipes.insert(service.to_owned(), recipe);
+        let demand = self.definition(service, 1).demand();
+        self.demands.insert(service.to_owned(), demand);
+    }
+
+    /// What each task of a service needs, whatever its version.
+    pub(super) fn demand(&self, service: &str) -> &Demand {
+        self.demands.get(service).unwrap_or(&self.nothing)
     }
 
     pub(super) fn recipe(&self, service: &str) -> Option<&Recipe> {
@@ -111,6 +123,18 @@ impl Catalog {
     /// Whether the tasks of a service have a health check.
     pub(super) fn is_checked(&self, service: &str) -> bool {
         self.recipe(service).is_some_and(|recipe| recipe.checked)
+    }
+
+    /// The containers of a service's tasks without which they are not whole.
+    pub(super) fn essential(&self, service: &str) -> impl Iterator<Item = &'static str> {
+        let shape = self.recipe(service).map(|recipe| recipe.shape);
+        shape.unwrap_or_default().essential()
+    }
+
+    /// Whether the containers of a service's tasks wait for each other.
+    pub(super) fn has_order(&self, service: &str) -> bool {
+        self.recipe(service)
+            .is_some_and(|recipe| recipe.shape.has_order())
     }
 
     /// Whether the tasks of a service are behind a target group.
@@ -150,7 +174,6 @@ impl Catalog {
     pub(super) fn definition(&self, service: &str, version: u32) -> TaskDefinition {
         let mut app = container("app");
         app.image = image(service, version);
-        let mut containers = Vec::new();
         if let Some(recipe) = self.recipes.get(service) {
             app.memory = Some(recipe.memory);
             app.stop_timeout = Some(Duration::from_secs(5));
@@ -165,23 +188,10 @@ impl Catalog {
                 Ports::Dynamic => app.port_mappings = vec![port(None)],
                 Ports::Fixed => app.port_mappings = vec![port(Some(8080))],
             }
-            app.health_check = recipe.checked.then(|| HealthCheck {
-                command: vec!["CMD".into(), "true".into()],
-                interval: Duration::from_secs(5),
-                timeout: Duration::from_secs(1),
-                retries: 3,
-                start_period: Duration::ZERO,
-            });
-            if recipe.sidecar {
-                let mut log = container("log");
-                log.image = "log:1".into();
-                log.essential = false;
-                log.memory = Some(16);
-                containers.push(log);
-            }
+            app.health_check = recipe.checked.then(shape::check);
         }
-        containers.push(app);
-        definition(service, containers)
+        let shape = self.recipe(service).map(|recipe| recipe.shape);
+        definition(service, shape.unwrap_or_default().around(app))
     }
 
     fn targets(&self, task: &TaskObject) -> Vec<Target> {
@@ -197,6 +207,15 @@ impl Catalog {
         };
         let is_balanced = self.is_balanced(&task.service);
         is_balanced.then_some(target).into_iter().collect()
+    }
+
+    /// Why a task is to end, if it is.
+    pub(super) fn end(task: &TaskObject) -> Option<Stop> {
+        let deleted = || Stop {
+            code: StopCode::UserInitiated,
+            reason: events::STOPPED_BY_USER.to_owned(),
+        };
+        task.stop.clone().or_else(|| task.deleting.then(deleted))
     }
 
     /// What an agent is told of a task.
@@ -219,10 +238,6 @@ impl Catalog {
                 }
             }
         }
-        let deleted = task.deleting.then(|| Stop {
-            code: StopCode::UserInitiated,
-            reason: events::STOPPED_BY_USER.to_owned(),
-        });
         Wanted {
             uid: task.uid.clone(),
             namespace: "shop".into(),
@@ -232,7 +247,7 @@ impl Catalog {
             host_ports,
             digests: BTreeMap::new(),
             targets: self.targets(task),
-            end: task.stop.clone().or(deleted),
+            end: Self::end(task),
             refusal: None,
             pull: ImagePullBehavior::Default,
             registry_access: BTreeSet::new(),
@@ -258,7 +273,5 @@ fn offer(engine: &mut ModelEngine, service: &str, version: u32, quality: Quality
             program.exit_code = 1;
         }
     }
-    *engine = std::mem::take(engine)
-        .with_registry(&image(service, version), program)
-        .with_registry("log:1", Program::default());
+    *engine = std::mem::take(engine).with_registry(&image(service, version), program);
 }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::invariants;
 use super::objects::{Deployment, Object, Service, TaskObject};
 use super::oracle;
+use super::order::part_of;
 use super::world::World;
 use crate::domain::service::Rollout;
 use crate::domain::task::{Health, TaskState};
@@ -106,13 +107,16 @@ impl World {
 
     /// Nothing is on its way with it.
     fn is_settled(&self, task: &TaskObject) -> bool {
-        let app = invariants::id(&task.uid);
+        let id = invariants::id(&task.uid);
         let machine = self.machines.get(&task.instance);
         !task.is_ending()
             && task.status.state == TaskState::Running
             && machine.is_some_and(|machine| {
-                let mut live = machine.live.iter();
-                machine.powered && live.any(|name| name.contains("-app-") && name.ends_with(&app))
+                let lives = |part: &str| {
+                    let mut live = machine.live.iter();
+                    live.any(|name| name.ends_with(&id) && part_of(name) == part)
+                };
+                machine.powered && self.catalog.essential(&task.service).all(lives)
             })
     }
 

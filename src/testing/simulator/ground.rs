@@ -182,9 +182,7 @@ pub(super) fn keep_room(instances: &mut [Instance], view: &View, cluster: &Clust
         .services()
         .filter(|(_, service)| service.daemon && !service.deleting);
     for (_, service) in daemons {
-        let newest = service.status.newest();
-        let version = newest.map_or(service.content, |it| it.content).version;
-        let demand = cluster.catalog.definition(&service.name, version).demand();
+        let demand = cluster.catalog.demand(&service.name);
         let has_one: BTreeSet<&str> = view
             .tasks()
             .filter(|(_, task)| task.service_uid == service.uid && !task.is_stopped())
@@ -198,7 +196,7 @@ pub(super) fn keep_room(instances: &mut [Instance], view: &View, cluster: &Clust
             .collect();
         for instance in instances.iter_mut() {
             if to_come.contains(instance.name.as_str()) {
-                instance.held.take(&demand, []);
+                instance.held.take(demand, []);
             }
         }
     }

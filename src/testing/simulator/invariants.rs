@@ -9,6 +9,7 @@ use super::api::{Api, Commit};
 use super::machine::Machine;
 use super::objects::{Basis, Key, Object, TaskObject};
 use super::oracle;
+use super::physical::lost_with_reason;
 use super::records::Records;
 use super::tally::Tally;
 use crate::domain::events;
@@ -20,7 +21,10 @@ use crate::domain::task::StopCode;
 const SCALING: &str = "Scaling activity";
 
 /// Commits that one task may take: its creation, its states and health, its stop, and its end.
-const MOST_COMMITS: u64 = 20;
+const MOST_COMMITS: u64 = 16;
+
+/// Those that each of its containers may add, and each time that one is started again.
+const MOST_OF_A_CONTAINER: u64 = 4;
 
 #[derive(Default)]
 pub(super) struct Invariants {
@@ -91,6 +95,12 @@ impl Invariants {
         Ok(())
     }
 
+    /// The task that a container is of, however long ago that was.
+    pub(super) fn task(&self, container: &str) -> Option<Rc<TaskObject>> {
+        let birth = self.born.get(task_of(container))?;
+        Some(Rc::clone(&birth.task))
+    }
+
     /// Q3: a task takes a bounded number of writes.
     fn counted(&mut self, task: &TaskObject, tally: &mut Tally) -> Verdict {
         let Some(birth) = self.born.get_mut(&id(&task.uid)) else {
@@ -98,7 +108,9 @@ impl Invariants {
         };
         birth.commits += 1;
         tally.most_commits_of_a_task = tally.most_commits_of_a_task.max(birth.commits);
-        if birth.commits > MOST_COMMITS {
+        let containers = task.status.containers.iter();
+        let lives: u64 = containers.map(|it| 1 + u64::from(it.restart_count)).sum();
+        if birth.commits > MOST_COMMITS + MOST_OF_A_CONTAINER * lives.max(1) {
             return Err(format!("Q3: {} writes of {}", birth.commits, task.name));
         }
         Ok(())
@@ -352,34 +364,6 @@ impl Invariants {
         }
         Ok(())
     }
-}
-
-/// RUN: a silent agent on a node that works stops nothing.
-fn lost_with_reason(
-    before: &TaskObject,
-    after: &TaskObject,
-    machines: &BTreeMap<String, Machine>,
-    (now, waits): (Timestamp, bool),
-) -> Verdict {
-    let lost = before.stop.is_none()
-        && after
-            .stop
-            .as_ref()
-            .is_some_and(|stop| stop.code == StopCode::TerminationNotice);
-    let Some(machine) = machines.get(&after.instance).filter(|_| lost) else {
-        return Ok(());
-    };
-    if waits {
-        let (name, instance) = (&after.name, &after.instance);
-        return Err(format!("RUN: {name} does not wait for {instance}"));
-    }
-    if machine.was_broken(now) {
-        return Ok(());
-    }
-    Err(format!(
-        "RUN: {} was stopped as lost, but {} works",
-        after.name, after.instance
-    ))
 }
 
 /// The part of a task's UID that container names carry.

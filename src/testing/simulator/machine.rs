@@ -9,12 +9,11 @@ use super::mutation::Mutation;
 use super::random::Random;
 use crate::agent::broker;
 use crate::agent::step::{Call, Outcome};
-use crate::agent::wanted::{Rules, Wanted};
 use crate::domain::liveness::Host;
 use crate::domain::supply::Supply;
 use crate::domain::task::Health;
 use crate::runtime::model::{Deed, ModelEngine};
-use crate::runtime::{Created, Error, Hint};
+use crate::runtime::{ContainerSpec, Created, Error, Hint};
 
 /// How long Kubernetes takes to see that a node is silent.
 const NODE_GRACE: SignedDuration = SignedDuration::from_secs(40);
@@ -64,11 +63,17 @@ pub(super) struct Machine {
     pub(super) live: BTreeSet<String>,
     /// How many times each container's processes were started since it was created.
     pub(super) starts: BTreeMap<String, u32>,
+    /// How each container ended that did.
+    pub(super) ended: BTreeMap<String, i64>,
+    /// Containers that were healthy once.
+    pub(super) healthy: BTreeSet<String>,
 }
 
 /// A call on its way.
 pub(super) struct InFlight {
-    pub(super) wanted: Wanted,
+    pub(super) uid: String,
+    /// What to pull or create, if that is asked.
+    pub(super) spec: Option<ContainerSpec>,
     pub(super) container: String,
     pub(super) name: String,
     pub(super) call: Call,
@@ -102,6 +107,8 @@ impl Machine {
             looked: 0,
             live: BTreeSet::new(),
             starts: BTreeMap::new(),
+            ended: BTreeMap::new(),
+            healthy: BTreeSet::new(),
         }
     }
 
@@ -131,7 +138,7 @@ impl Machine {
     }
 
     /// Lets time pass: programs end, checks give results, calls arrive.
-    pub(super) fn pass(&mut self, now: Timestamp, rules: &Rules) {
+    pub(super) fn pass(&mut self, now: Timestamp) {
         let silent = !self.powered || self.cut;
         self.silent_since = silent.then(|| self.silent_since.unwrap_or(now));
         if self.host(now) != Host::Ready {
@@ -150,16 +157,19 @@ impl Machine {
                 .collect();
             for (name, health) in due.into_iter().filter(|(name, _)| self.live.contains(name)) {
                 self.engine.set_health(&name, health);
+                if health == Health::Healthy {
+                    self.healthy.insert(name);
+                }
             }
         }
         for index in 0..self.calls.len() {
-            self.arrive(index, now, rules);
+            self.arrive(index, now);
         }
         self.calls
             .retain(|call| !call.abandoned || (call.outcome.is_none() && !call.request_lost));
     }
 
-    fn arrive(&mut self, index: usize, now: Timestamp, rules: &Rules) {
+    fn arrive(&mut self, index: usize, now: Timestamp) {
         let Some(call) = self.calls.get_mut(index) else {
             return;
         };
@@ -170,7 +180,7 @@ impl Machine {
             Daemon::Hangs => {}
             Daemon::Dead => call.request_lost = true,
             Daemon::Answers => {
-                let (outcome, ends) = carry_out(&mut self.engine, call, rules, now);
+                let (outcome, ends) = carry_out(&mut self.engine, call, now);
                 call.answers = call.answers.max(ends);
                 call.outcome = Some(outcome);
             }
@@ -206,7 +216,7 @@ impl Machine {
             };
             if let Some(outcome) = outcome {
                 call.abandoned = true;
-                answered.push((call.wanted.uid.clone(), call.container.clone(), outcome));
+                answered.push((call.uid.clone(), call.container.clone(), outcome));
             }
         }
         answered
@@ -239,7 +249,13 @@ impl Machine {
                     self.checks
                         .extend(health(name).map(|health| (at, name.clone(), health)));
                 }
-                Deed::Ended | Deed::Removed => {
+                Deed::Ended => {
+                    self.live.remove(name);
+                    let view = self.engine.inspect(name, now).ok();
+                    let code = view.and_then(|view| view.exit_code);
+                    self.ended.insert(name.clone(), code.unwrap_or_default());
+                }
+                Deed::Removed => {
                     self.live.remove(name);
                 }
             }
@@ -288,28 +304,22 @@ impl Machine {
     }
 }
 
-fn carry_out(
-    engine: &mut ModelEngine,
-    call: &InFlight,
-    rules: &Rules,
-    now: Timestamp,
-) -> (Outcome, Timestamp) {
-    let (name, wanted) = (call.name.as_str(), &call.wanted);
+fn carry_out(engine: &mut ModelEngine, call: &InFlight, now: Timestamp) -> (Outcome, Timestamp) {
+    let name = call.name.as_str();
     let missing = || Error::NotFound {
         message: "no such container in the definition".into(),
     };
-    let definition = wanted.container(&call.container);
+    let spec = call.spec.as_ref();
     let outcome = match call.call {
         Call::Inspect => Outcome::Inspected(engine.inspect(name, now).map(Box::new)),
         Call::Supply => Outcome::Supplied(Ok(Supply::default())),
-        Call::Pull => Outcome::Pulled(definition.ok_or_else(missing).and_then(|container| {
-            engine.pull(&container.image)?;
-            engine.image(&container.image).ok_or_else(missing)
+        Call::Pull => Outcome::Pulled(spec.ok_or_else(missing).and_then(|spec| {
+            engine.pull(&spec.image)?;
+            engine.image(&spec.image).ok_or_else(missing)
         })),
         Call::Create => Outcome::Created(
-            definition
-                .ok_or_else(missing)
-                .and_then(|container| engine.create(&wanted.spec(container, rules), now)),
+            spec.ok_or_else(missing)
+                .and_then(|spec| engine.create(spec, now)),
         ),
         Call::Start => Outcome::Started(engine.start(name, now)),
         Call::Stop { grace } => match engine.stop(name, grace, now) {

@@ -33,11 +33,14 @@ mod mutation;
 mod objects;
 mod observe;
 mod oracle;
+mod order;
+mod outage;
 mod people;
 mod physical;
 mod random;
 mod records;
 mod script;
+mod shape;
 mod tally;
 mod tamper;
 mod traffic;
@@ -55,6 +58,7 @@ use script::{Script, TROUBLE};
 use world::World;
 
 pub use mutation::Mutation;
+pub use outage::outage;
 pub use tally::Tally;
 
 /// Time in which everything has to be as it is wanted, once nothing goes wrong any more. Pauses between failed starts

@@ -88,11 +88,20 @@ pub enum Mutation {
     ReportOutOfOrder,
     /// After the first list, the engine's events are believed to tell everything.
     NeverListAgain,
+    // Within a task.
+    /// The containers of a task start without waiting for each other.
+    StartInNoOrder,
+    /// A task that is to end is ended all at once.
+    StopInNoOrder,
+    /// What ends is started again, whatever its restart policy says.
+    AlwaysStartAgain,
+    /// Only the end of the application ends its task.
+    EssentialIsNot,
 }
 
 impl Mutation {
     /// All mistakes.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 43] = [
         Self::ForgetOwnWrites,
         Self::ForgetUnanswered,
         Self::TrustStaleCache,
@@ -132,5 +141,9 @@ impl Mutation {
         Self::DeregisterWhatIsListed,
         Self::ListTheEnding,
         Self::SignalAtOnce,
+        Self::StartInNoOrder,
+        Self::StopInNoOrder,
+        Self::AlwaysStartAgain,
+        Self::EssentialIsNot,
     ];
 }

@@ -63,12 +63,9 @@ pub(super) fn placeable(
         let Some(instance) = instances.get_mut(task.instance.as_str()) else {
             continue;
         };
-        let demand = cluster
-            .catalog
-            .definition(&task.service, task.version)
-            .demand();
+        let demand = cluster.catalog.demand(&task.service);
         let ports = task.dynamic_ports.iter().copied();
-        instance.held.take(&demand, ports);
+        instance.held.take(demand, ports);
         let group = Group::of_service("", &task.service);
         if task.is_ending() {
             instance.groups.add_ending(group);

@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use super::agent::Agent;
 use super::catalog::Catalog;
 use super::invariants::{Birth, Invariants, Verdict, task_of};
 use super::machine::Machine;
 use super::objects::TaskObject;
+use super::order::part_of;
 use crate::domain::resources::Capacity;
 use crate::domain::task::StopCode;
 
@@ -44,9 +47,6 @@ impl Invariants {
         let Some(machine) = machines.get(at) else {
             return Ok(());
         };
-        if machine.starts.get(name).is_some_and(|starts| *starts > 1) {
-            return Err(format!("S3: {name} was started twice"));
-        }
         let live = machines.values().flat_map(|machine| &machine.live);
         if live.filter(|other| is_same(other, name)).count() > 1 {
             return Err(format!("S3: {name} lives twice"));
@@ -54,12 +54,7 @@ impl Invariants {
         let here: BTreeSet<&str> = machine.live.iter().map(|name| task_of(name)).collect();
         let births = here.iter().filter_map(|id| self.born.get(*id));
         let memory: u32 = births
-            .map(|birth| {
-                catalog
-                    .definition(&birth.task.service, birth.task.version)
-                    .demand()
-                    .memory
-            })
+            .map(|birth| catalog.demand(&birth.task.service).memory)
             .sum();
         if memory > capacity.memory {
             return Err(format!(
@@ -106,8 +101,35 @@ impl Invariants {
     }
 }
 
+/// RUN: a silent agent on a node that works stops nothing.
+pub(super) fn lost_with_reason(
+    before: &TaskObject,
+    after: &TaskObject,
+    machines: &BTreeMap<String, Machine>,
+    (now, waits): (Timestamp, bool),
+) -> Verdict {
+    let lost = before.stop.is_none()
+        && after
+            .stop
+            .as_ref()
+            .is_some_and(|stop| stop.code == StopCode::TerminationNotice);
+    let Some(machine) = machines.get(&after.instance).filter(|_| lost) else {
+        return Ok(());
+    };
+    if waits {
+        let (name, instance) = (&after.name, &after.instance);
+        return Err(format!("RUN: {name} does not wait for {instance}"));
+    }
+    if machine.was_broken(now) {
+        return Ok(());
+    }
+    Err(format!(
+        "RUN: {} was stopped as lost, but {} works",
+        after.name, after.instance
+    ))
+}
+
 /// The same container of the same task, whatever else their names say.
 fn is_same(one: &str, other: &str) -> bool {
-    let part = |name: &str| name.contains("-app-");
-    task_of(one) == task_of(other) && part(one) == part(other)
+    task_of(one) == task_of(other) && part_of(one) == part_of(other)
 }

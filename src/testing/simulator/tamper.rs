@@ -1,11 +1,16 @@
 //! Mistakes about decisions: what goes into the domain's functions, or comes out of them, is changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::mutation::Mutation;
 use super::objects::Content;
+use crate::agent::step::{Call, Order};
+use crate::agent::task::Task as Held;
+use crate::agent::wanted::Wanted as Told;
+use crate::domain::definition::RestartPolicy;
 use crate::domain::events;
 use crate::domain::liveness::Presence;
 use crate::domain::service::{Cause, Ending, Plan, Start, StopTask, Task, Wanted};
@@ -86,5 +91,38 @@ pub(super) fn starts(mutation: Mutation, starts: &mut [(i64, Content, Vec<Start>
         && let [newest, before] = starts
     {
         newest.2.append(&mut before.2);
+    }
+}
+
+/// What an agent is told of a task.
+pub(super) fn definition(mutation: Mutation, told: &mut Told) {
+    let is = |other| mutation == other;
+    for container in &mut told.definition.containers {
+        if is(Mutation::StartInNoOrder) {
+            container.depends_on.clear();
+        }
+        if is(Mutation::EssentialIsNot) {
+            container.essential = container.name == "app";
+        }
+        if is(Mutation::AlwaysStartAgain) {
+            container.restart_policy = Some(RestartPolicy {
+                ignored_exit_codes: BTreeSet::new(),
+                attempt_period: Duration::ZERO,
+            });
+        }
+    }
+}
+
+/// What an agent calls for.
+pub(super) fn orders(mutation: Mutation, task: &Held, orders: &mut Vec<Order>) {
+    let begins = orders
+        .iter()
+        .find(|order| matches!(order.call, Call::Stop { .. }));
+    let Some(call) = begins.map(|order| order.call) else {
+        return;
+    };
+    if mutation == Mutation::StopInNoOrder && task.report().stop.is_some() {
+        let all = task.views().map(|(container, _)| container.to_owned());
+        *orders = all.map(|container| Order { container, call }).collect();
     }
 }
