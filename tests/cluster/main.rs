@@ -17,6 +17,7 @@ mod answers;
 mod contract;
 mod control_plane;
 mod deployments;
+mod discovery;
 mod failures;
 mod fields;
 mod firelens;
