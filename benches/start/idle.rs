@@ -27,8 +27,9 @@ pub(crate) async fn measure(client: &Client, instance: &str, count: usize) -> an
     tokio::time::sleep(WHILE).await;
     let share = (cpu(&process)? - before) / WHILE.as_secs_f64();
     println!(
-        "agent with {count} idle containers                 {:>8.1} MiB (budget 25), {:.2} % of a core (budget 0.5)",
-        memory(&process)?,
+        "agent with {count} idle containers                 {:>8.1} MiB (budget 25; {:.1} beside its program), {:.2} % of a core (budget 0.5)",
+        memory(&process, "VmRSS:")?,
+        memory(&process, "RssAnon:")?,
         share * 100.0
     );
     ours::remove(client).await
@@ -49,10 +50,10 @@ fn agent_of(instance: &str) -> anyhow::Result<PathBuf> {
         .with_context(|| format!("no agent of {instance} runs on this machine"))
 }
 
-/// MiB that are in memory.
-fn memory(process: &Path) -> anyhow::Result<f64> {
+/// MiB that are in memory, as a line of `/proc` counts them (proc_pid_status(5)).
+fn memory(process: &Path, counted: &str) -> anyhow::Result<f64> {
     let status = fs::read_to_string(process.join("status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(counted));
     let number = line.and_then(|rest| rest.split_whitespace().next());
     let kibibytes: f64 = number.context("no memory is told")?.parse()?;
     Ok(kibibytes / 1024.0)

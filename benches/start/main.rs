@@ -2,7 +2,8 @@
 //! Docker's own swarm and a Deployment of the kubelet's, all on the same three machines in the same run. Then how soon a
 //! service answers and how many requests a rolling update loses, beside a Deployment.
 //!
-//! `make bench` brings the cluster up and calls this. Figures are printed raw and as ratios; nothing is asserted.
+//! `make bench` brings the cluster up and calls this. Figures are printed raw and as ratios; nothing is asserted. With the
+//! argument `idle` only what an agent takes at rest is measured.
 
 #![expect(clippy::print_stdout, reason = "a bench tells what it measured")]
 
@@ -46,6 +47,9 @@ async fn run() -> anyhow::Result<()> {
     let engines = Engines::of(&state);
     let client = kube::Client::try_default().await?;
 
+    if std::env::args().any(|argument| argument == "idle") {
+        return idle::measure(&client, "node-1", COUNT).await;
+    }
     println!(
         "{COUNT} containers on {} engines, image present",
         engines.len()
