@@ -1,11 +1,14 @@
-//! Nothing happens when nothing happens.
+//! Nothing happens when nothing happens, and little is written for what does.
 
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::time::sleep;
 
 use crate::harness::audit::{Write, counted};
-use crate::harness::{now, on_the_cluster, service};
+use crate::harness::fixtures::Fixture;
+use crate::harness::{Scene, beside_others, now, on_the_cluster, service};
+use crate::traffic::{behind, steady, target_group};
 
 #[tokio::test]
 async fn an_idle_minute_writes_only_leases_and_changes_nothing_in_docker() {
@@ -38,6 +41,43 @@ async fn an_idle_minute_writes_only_leases_and_changes_nothing_in_docker() {
             let changes = engine.changes(begin, end).await;
             assert!(changes.is_empty(), "{}: {changes:#?}", engine.node);
         }
+    })
+    .await;
+}
+
+/// The writes for one task of a service, from its creation until it is gone, and for where it gets requests.
+async fn writes_for_a_life(scene: &Scene, fixture: &Fixture) -> Vec<Write> {
+    let mark = scene.mark();
+    scene.apply(fixture).await;
+    steady(scene, &fixture.name).await;
+    scene.delete("ecsservice", &fixture.name).await;
+    scene.gone(&fixture.name).await;
+    let mut writes = mark.since();
+    let own = format!("{}/{}", scene.namespace, fixture.name);
+    writes.retain(|write| {
+        let is_for_tasks = ["ecstasks", "ecstasks/status", "endpointslices"];
+        write.is_ours()
+            && is_for_tasks.contains(&write.resource.as_str())
+            && write.object.starts_with(&own)
+    });
+    writes
+}
+
+#[tokio::test]
+async fn a_tasks_whole_life_takes_eight_writes_at_most_and_twelve_behind_a_target_group() {
+    beside_others("life", async |scene| {
+        let plain = writes_for_a_life(scene, &service("plain").desired(1)).await;
+        target_group(scene, "web", "HTTP", &json!({})).await;
+        let balanced = writes_for_a_life(scene, &behind("web", "web", 1)).await;
+        eprintln!(
+            "writes for a task's life: {} {:?}, behind a target group {} {:?}",
+            plain.len(),
+            counted(&plain),
+            balanced.len(),
+            counted(&balanced)
+        );
+        assert!((1..=8).contains(&plain.len()), "{plain:#?}");
+        assert!((1..=12).contains(&balanced.len()), "{balanced:#?}");
     })
     .await;
 }
