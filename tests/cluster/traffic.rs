@@ -227,12 +227,13 @@ async fn after_a_node_lost_power_requests_fail_no_longer_than_those_to_a_deploym
             outages.push(load.outage(scene, before, CALM).await);
         }
         eprintln!(
-            "a node of three lost power: requests to tasks failed for {}; to pods of a Deployment for {}",
+            "a node of three lost power: requests to tasks failed for {}; those to pods of a Deployment for {}",
             outages[0], outages[1]
         );
-        // Both hear of it from Kubernetes, which finds the node not Ready.
-        let most = outages[1].lasted.map(|seconds| seconds + seconds / 2);
-        assert!(outages[0].lasted <= most, "{outages:?}");
+        // Both hear of it from Kubernetes, which finds the node not Ready. Single requests fail for longer, by chance: those
+        // from ports of which the kernel still has the attempt to connect to the node.
+        assert!(outages[0].lasted > 0, "{outages:?}");
+        assert!(outages[0].lasted * 2 <= outages[1].lasted * 3, "{outages:?}");
         scene.machine.verb("node node-3 on").await.expect();
         steady(scene, "web").await;
     })

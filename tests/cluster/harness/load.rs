@@ -64,21 +64,26 @@ impl Counts {
     }
 }
 
-/// A time in which requests failed.
+/// A time in which requests failed, in seconds since its cause.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Outage {
-    /// Seconds from its cause to the last failure; `None` where there was no failure.
-    pub(crate) lasted: Option<u64>,
+    /// Until the last second in which more than one request in ten failed.
+    pub(crate) lasted: u64,
+    /// Until the last failure.
+    pub(crate) last_failure: u64,
     pub(crate) failed: u64,
 }
 
 impl Display for Outage {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            lasted,
+            last_failure,
+            failed,
+        } = self;
         write!(
             f,
-            "{} s ({} requests)",
-            self.lasted.unwrap_or(0),
-            self.failed
+            "{lasted} s, the last after {last_failure} s, {failed} in all"
         )
     }
 }
@@ -162,12 +167,24 @@ impl Load {
 
     /// What the pod and the one outside have seen.
     pub(crate) async fn counts(&self, scene: &Scene) -> Result<[Counts; 2], String> {
-        let logs = kubectl(&["logs", &self.pod, "-n", &scene.namespace, "--tail=1"]).await;
-        let text = std::fs::read_to_string(self.output.path()).map_err(|it| it.to_string())?;
+        let [inside, outside] = self.seconds(scene, "--tail=1").await?;
+        let last = |seconds: Vec<Counts>| seconds.into_iter().last().ok_or("no counts");
+        Ok([last(inside)?, last(outside)?])
+    }
+
+    /// The same of every second, or of the last ones.
+    async fn seconds(&self, scene: &Scene, tail: &str) -> Result<[Vec<Counts>; 2], String> {
+        let logs = kubectl(&["logs", &self.pod, "-n", &scene.namespace, tail]).await;
+        let (_, inside) = logs.text.split_once('\n').unwrap_or_default();
+        let outside = std::fs::read_to_string(self.output.path()).map_err(|it| it.to_string())?;
         // The last line may still be written.
-        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-        let last = |text: &str| Counts::read(text.trim_end().lines().last().unwrap_or_default());
-        Ok([last(&logs.text)?, last(whole)?])
+        let outside = outside.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        let read = |text: &str| {
+            text.lines()
+                .map(Counts::read)
+                .collect::<Result<Vec<_>, _>>()
+        };
+        Ok([read(inside)?, read(outside)?])
     }
 
     /// Lets something happen, and asserts that no request failed from its beginning until a while after its end.
@@ -209,27 +226,46 @@ impl Load {
     /// Waits for the end of the failures whose cause came right after `before`: for so many seconds in which none failed, once
     /// some have.
     pub(crate) async fn outage(&self, scene: &Scene, before: &[Counts; 2], calm: u64) -> Outage {
-        scene
+        let seconds = scene
             .eventually("the end of an outage", LATER, async || {
                 let after = self.counts(scene).await?;
-                let mut outage = Outage {
-                    lasted: None,
-                    failed: 0,
-                };
+                let mut has_failed = false;
                 for (before, after) in before.iter().zip(&after) {
-                    outage.failed += after.failed - before.failed;
-                    if let Some(last) = after.last_failure.filter(|last| *last >= before.second) {
-                        outage.lasted = outage.lasted.max(Some(last - before.second));
-                        if after.second < last + calm {
-                            return Err(format!("requests still fail: {}", after.line));
-                        }
+                    has_failed |= after.failed > before.failed;
+                    if after
+                        .last_failure
+                        .is_some_and(|last| after.second < last + calm)
+                    {
+                        return Err(format!("requests still fail: {}", after.line));
                     }
                 }
-                outage
-                    .lasted
-                    .map(|_| outage)
-                    .ok_or_else(|| "no request has failed".to_owned())
+                if !has_failed {
+                    return Err("no request has failed".to_owned());
+                }
+                self.seconds(scene, "--tail=-1").await
             })
-            .await
+            .await;
+        let mut outage = Outage {
+            lasted: 0,
+            last_failure: 0,
+            failed: 0,
+        };
+        for (before, seconds) in before.iter().zip(seconds) {
+            for pair in seconds.windows(2) {
+                let (earlier, later) = (&pair[0], &pair[1]);
+                let failed = later.failed - earlier.failed;
+                let answered = later.answered - earlier.answered;
+                if later.second <= before.second || failed == 0 {
+                    continue;
+                }
+                let since = later.second - before.second;
+                outage.failed += failed;
+                outage.last_failure = outage.last_failure.max(since);
+                if failed * 10 > failed + answered {
+                    outage.lasted = outage.lasted.max(since);
+                }
+            }
+        }
+        outage
     }
 }
