@@ -50,7 +50,7 @@ fn agent_of(instance: &str) -> anyhow::Result<PathBuf> {
         .with_context(|| format!("no agent of {instance} runs on this machine"))
 }
 
-/// MiB that are in memory, as a line of `/proc` counts them (proc_pid_status(5)).
+/// MiB that are in memory, as a line of `/proc` counts them (`proc_pid_status(5)`).
 fn memory(process: &Path, counted: &str) -> anyhow::Result<f64> {
     let status = fs::read_to_string(process.join("status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix(counted));

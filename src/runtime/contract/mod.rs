@@ -55,6 +55,10 @@ async fn checks(engine: &dyn Engine, spec: &ContainerSpec, labels: &Labels) -> R
         info.cpus > 0 && info.memory > 0 && !info.id.is_empty(),
         || format!("info is empty: {info:?}"),
     )?;
+    let drivers = &info.volume_drivers;
+    ensure(drivers.iter().any(|driver| driver == "local"), || {
+        format!("an engine has volumes of its own: {drivers:?}")
+    })?;
     let image = engine.image(&spec.image).await.map_err(call("image"))?;
     ensure(image.is_some(), || {
         format!("image {} is not there", spec.image)
