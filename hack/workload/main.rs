@@ -9,6 +9,7 @@ mod echo;
 mod load;
 mod options;
 mod probe;
+mod provide;
 mod server;
 mod show;
 #[cfg(test)]
@@ -28,6 +29,9 @@ fn main() -> ExitCode {
         Some(Action::Show { write, paths }) => show::show(write, paths),
         Some(Action::Echo { code }) => echo(*code),
         Some(Action::Load { target, rate }) => outcome(load::run(*target, *rate)),
+        Some(Action::Provide { username, password }) => {
+            outcome(async { provide::run(username, password) })
+        }
         None => serve(options),
     }
 }

@@ -87,6 +87,13 @@ pub(crate) enum Action {
         /// What to print.
         paths: Vec<PathBuf>,
     },
+    /// Answer a kubelet's `CredentialProviderRequest` with these credentials.
+    Provide {
+        /// Name of the user.
+        username: String,
+        /// The password.
+        password: String,
+    },
     /// Copy lines from input to output, then exit with this code.
     Echo {
         /// The code.

@@ -21,9 +21,15 @@ fn login(password: &str) -> String {
     json!({"auths": {REGISTRY: {"auth": auth}}}).to_string()
 }
 
+/// Of the images only this one is below the path to which the cluster gives access.
+fn repository(scene: &Scene, name: &str) -> String {
+    let path = if name == "provided" { "provided/" } else { "" };
+    format!("{REGISTRY}/{path}{}", scene.namespace)
+}
+
 /// The workload under a name of its own, so that no engine has it, with what the definition says of credentials.
 async fn image(scene: &Scene, name: &str) -> Fixture {
-    let repository = format!("{REGISTRY}/{}", scene.namespace);
+    let repository = repository(scene, name);
     let engine = scene.engine("node-1");
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("config.json"), login(PASSWORD)).unwrap();
@@ -37,7 +43,8 @@ async fn image(scene: &Scene, name: &str) -> Fixture {
 /// What the registry calls the content of a tag.
 async fn digest(scene: &Scene, tag: &str) -> String {
     let authority = scene.machine.authority();
-    let url = format!("https://{REGISTRY}/v2/{}/manifests/{tag}", scene.namespace);
+    let repository = repository(scene, tag).replace(REGISTRY, "");
+    let url = format!("https://{REGISTRY}/v2{repository}/manifests/{tag}");
     let accept = "Accept: application/vnd.docker.distribution.manifest.v2+json";
     let credentials = format!("{USER}:{PASSWORD}");
     let ask = [
@@ -102,7 +109,9 @@ async fn a_private_image_comes_with_the_right_credentials_only_and_its_digest_is
             .await
             .with("repositoryCredentials", credentials);
         run(scene, "own", &own).await;
-        for name in ["secrets", "own"] {
+        // Its definition names no credentials: the broker's program gets them.
+        run(scene, "provided", &image(scene, "provided").await).await;
+        for name in ["secrets", "own", "provided"] {
             let task = running(scene, name).await;
             let status = serde_json::to_value(&task.status).unwrap();
             assert_eq!(
@@ -119,8 +128,8 @@ async fn a_private_image_comes_with_the_right_credentials_only_and_its_digest_is
             assert!(!shown.contains(hidden));
         }
         for engine in scene.machine.engines() {
-            for name in ["secrets", "own"] {
-                let image = format!("{REGISTRY}/{}:{name}", scene.namespace);
+            for name in ["secrets", "own", "provided"] {
+                let image = format!("{}:{name}", repository(scene, name));
                 engine.forget(&image).await;
             }
         }

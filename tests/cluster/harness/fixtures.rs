@@ -173,6 +173,9 @@ pub(crate) fn default_cluster() -> Value {
         "allowedNamespaces": {"all": true},
         "lostAfterSeconds": 30,
         "imagePullBehavior": "prefer-cached",
+        "registryAccess": [{
+            "matchImages": ["10.90.0.1:5443/provided"], "allowedNamespaces": {"all": true},
+        }],
     });
     cluster_object("EcsCluster", "default", &spec)
 }

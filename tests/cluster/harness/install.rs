@@ -18,8 +18,8 @@ pub(crate) async fn install(values: &[&str]) -> Said {
         "--wait",
         "--timeout",
         "3m",
-        "--set",
-        "image.repository=ecs-operator,image.tag=dev,image.pullPolicy=Never",
+        "--values",
+        "tests/cluster/values.yaml",
     ];
     for value in values {
         arguments.extend(["--set", value]);
