@@ -45,8 +45,11 @@ async fn an_idle_minute_writes_only_leases_and_changes_nothing_in_docker() {
     .await;
 }
 
-/// The writes for one task of a service, from its creation until it is gone, and for where it gets requests.
-async fn writes_for_a_life(scene: &Scene, fixture: &Fixture) -> Vec<Write> {
+/// Tasks whose writes are counted.
+const TASKS: usize = 3;
+
+/// The writes for the tasks of a service, from their creation until they are gone, and those for the slices that list them.
+async fn writes_for_lives(scene: &Scene, fixture: &Fixture) -> (Vec<Write>, Vec<Write>) {
     let mark = scene.mark();
     scene.apply(fixture).await;
     steady(scene, &fixture.name).await;
@@ -54,30 +57,47 @@ async fn writes_for_a_life(scene: &Scene, fixture: &Fixture) -> Vec<Write> {
     scene.gone(&fixture.name).await;
     let mut writes = mark.since();
     let own = format!("{}/{}", scene.namespace, fixture.name);
-    writes.retain(|write| {
-        let is_for_tasks = ["ecstasks", "ecstasks/status", "endpointslices"];
-        write.is_ours()
-            && is_for_tasks.contains(&write.resource.as_str())
-            && write.object.starts_with(&own)
-    });
-    writes
+    writes.retain(|write| write.is_ours() && write.object.starts_with(&own));
+    let of = |kinds: &[&str]| {
+        let mut found = writes.clone();
+        found.retain(|write| kinds.contains(&write.resource.as_str()));
+        found
+    };
+    (
+        of(&["ecstasks", "ecstasks/status"]),
+        of(&["endpointslices"]),
+    )
 }
 
 #[tokio::test]
 async fn a_tasks_whole_life_takes_eight_writes_at_most_and_twelve_behind_a_target_group() {
     beside_others("life", async |scene| {
-        let plain = writes_for_a_life(scene, &service("plain").desired(1)).await;
+        let (plain, none) = writes_for_lives(scene, &service("plain").desired(TASKS)).await;
         target_group(scene, "web", "HTTP", &json!({})).await;
-        let balanced = writes_for_a_life(scene, &behind("web", "web", 1)).await;
+        let (balanced, slices) = writes_for_lives(scene, &behind("web", "web", TASKS)).await;
         eprintln!(
-            "writes for a task's life: {} {:?}, behind a target group {} {:?}",
+            "writes for the lives of {TASKS} tasks: {}, behind a target group {} and {} of slices",
             plain.len(),
-            counted(&plain),
             balanced.len(),
+            slices.len(),
+        );
+        assert!(none.is_empty());
+        assert!(
+            (1..=8 * TASKS).contains(&plain.len()),
+            "{:#?}",
+            counted(&plain)
+        );
+        assert!(
+            (1..=12 * TASKS).contains(&balanced.len()),
+            "{:#?}",
             counted(&balanced)
         );
-        assert!((1..=8).contains(&plain.len()), "{plain:#?}");
-        assert!((1..=12).contains(&balanced.len()), "{balanced:#?}");
+        // One each in which it comes and goes, at most.
+        assert!(
+            (2..=2 * TASKS).contains(&slices.len()),
+            "{:#?}",
+            counted(&slices)
+        );
     })
     .await;
 }

@@ -145,7 +145,7 @@ async fn a_service_that_contradicts_itself_is_refused_when_it_is_applied() {
 }
 
 /// Waits until the definition is Stalled; gives the message.
-async fn stalled_definition(scene: &Scene, name: &str) -> String {
+pub(crate) async fn stalled_definition(scene: &Scene, name: &str) -> String {
     scene
         .eventually(
             "a task definition that says what is wrong",

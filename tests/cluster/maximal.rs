@@ -12,7 +12,8 @@ use serde_json::{Map, Value, json};
 
 use crate::harness::fixtures::object;
 use crate::harness::machine::kubectl;
-use crate::harness::{SOON, beside_others};
+use crate::harness::{SOON, Scene, beside_others};
+use crate::input::stalled_definition;
 
 /// etcd takes 1.5 MiB; strings in lists are kept short so that every list can be full.
 const SHORT: usize = 12;
@@ -278,45 +279,83 @@ fn mend_service(spec: &mut Value, name: &str) {
     deployment["deploymentCircuitBreaker"]["thresholdConfiguration"]["type"] = json!("COUNT");
 }
 
+/// The largest that the schema allows, with no more than so many items in any list.
+fn largest_definition(most: usize) -> Value {
+    let mut spec = Largest::spec_of(Body::RegisterTaskDefinition, "TaskDefinition");
+    cut(&mut spec, most);
+    mend_definition(&mut spec, "largest");
+    mend_placement(&mut spec);
+    spec
+}
+
+/// Leaves so many items in each list.
+fn cut(value: &mut Value, most: usize) {
+    match value {
+        Value::Array(items) => {
+            items.truncate(most);
+            for item in items {
+                cut(item, most);
+            }
+        }
+        Value::Object(fields) => {
+            for field in fields.values_mut() {
+                cut(field, most);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// The one with the longest lists that is not too large to be registered.
+fn largest_registered() -> Value {
+    let mut problems = None;
+    for most in (1..20).rev() {
+        let definition = largest_definition(most);
+        let read = serde_json::from_value(definition.clone()).unwrap();
+        match parse::task_definition("largest", &read) {
+            Ok(_) => return definition,
+            Err(found) => problems = Some(found),
+        }
+    }
+    panic!("{problems:?}");
+}
+
+async fn registered(scene: &Scene, revision: i64) {
+    scene
+        .eventually(&format!("revision {revision}"), SOON, async || {
+            let found = scene.api::<TaskDefinition>().get("largest").await.unwrap();
+            let status = found.status.unwrap_or_default();
+            if status.revision == Some(revision) {
+                Ok(())
+            } else {
+                Err(format!("{:?}", status.conditions))
+            }
+        })
+        .await;
+}
+
 #[tokio::test]
 async fn the_largest_legal_objects_are_accepted_created_and_changed() {
     beside_others("largest", async |scene| {
-        let mut definition = Largest::spec_of(Body::RegisterTaskDefinition, "TaskDefinition");
-        mend_definition(&mut definition, "largest");
-        mend_placement(&mut definition);
+        let mut definition = largest_definition(usize::MAX);
         let size = definition.to_string().len();
         assert!((400_000..1_400_000).contains(&size), "{size} bytes");
-        let read = serde_json::from_value(definition.clone()).unwrap();
-        let problems = parse::task_definition("largest", &read).err();
-        assert!(problems.is_none(), "{problems:?}");
-        scene
-            .put(&object(
-                "TaskDefinition",
-                &scene.namespace,
-                "largest",
-                &definition,
-            ))
-            .await;
-        scene
-            .eventually("a registered revision", SOON, async || {
-                let found = scene.api::<TaskDefinition>().get("largest").await.unwrap();
-                let status = found.status.unwrap_or_default();
-                if status.revision == Some(1) {
-                    Ok(())
-                } else {
-                    Err(format!("{:?}", status.conditions))
-                }
-            })
-            .await;
+        let put = async |definition: &Value| {
+            let object = object("TaskDefinition", &scene.namespace, "largest", definition);
+            scene.put(&object).await;
+        };
+        put(&definition).await;
         definition["containerDefinitions"][9]["cpu"] = json!(2048);
-        scene
-            .put(&object(
-                "TaskDefinition",
-                &scene.namespace,
-                "largest",
-                &definition,
-            ))
-            .await;
+        put(&definition).await;
+        let message = stalled_definition(scene, "largest").await;
+        assert!(message.contains("ECS registers at most 65536"), "{message}");
+
+        let mut definition = largest_registered();
+        put(&definition).await;
+        registered(scene, 1).await;
+        definition["containerDefinitions"][0]["cpu"] = json!(2048);
+        put(&definition).await;
+        registered(scene, 2).await;
 
         let mut service = Largest::spec_of(Body::CreateService, "EcsService");
         mend_service(&mut service, "largest");

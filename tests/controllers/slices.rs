@@ -12,7 +12,7 @@ use crate::traffic::serving;
 const TASKS: usize = 500;
 const INSTANCES: usize = 32;
 
-fn is_change(request: &&Request) -> bool {
+fn is_change(request: &Request) -> bool {
     matches!(request.verb, Verb::Create | Verb::Patch | Verb::Delete)
 }
 
@@ -20,7 +20,7 @@ fn is_change(request: &&Request) -> bool {
 fn writes(scene: &Scene) -> usize {
     let requests = scene.api.requests();
     let slices = requests.iter().filter(|it| it.resource == "endpointslices");
-    slices.filter(is_change).count()
+    slices.filter(|it| is_change(it)).count()
 }
 
 #[tokio::test(start_paused = true)]
@@ -36,9 +36,9 @@ async fn slices_are_written_far_less_often_than_there_are_tasks() {
         .await;
     let started = writes(&scene);
     let ports = scene.slices("web").len();
-    eprintln!("{TASKS} tasks on {INSTANCES} instances: {ports} slices, {started} writes to start");
     assert!(ports <= TASKS.div_ceil(INSTANCES), "{ports} ports");
-    assert!(started <= TASKS / 5, "{started} writes");
+    // Seventeen, when this was written.
+    assert!(started <= 2 * ports, "{started} writes for {ports} slices");
 }
 
 #[tokio::test(start_paused = true)]
@@ -49,7 +49,7 @@ async fn nothing_is_written_while_nothing_happens() {
     let ours = ["endpointslices", "services", "targetgroups", "ecstasks"];
     tokio::time::sleep(Duration::from_mins(30)).await;
     let after = scene.api.requests();
-    let in_vain = after.iter().skip(quiet).filter(is_change);
+    let in_vain = after.iter().skip(quiet).filter(|it| is_change(it));
     let in_vain = in_vain.filter(|request| ours.contains(&request.resource.as_str()));
     assert_eq!(in_vain.count(), 0);
 }

@@ -16,6 +16,10 @@ const PERIOD: Duration = Duration::from_mins(1);
 
 /// Containers beside the application.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a part that a task has or has not"
+)]
 pub(super) struct Shape {
     /// Runs along, and nothing follows from its end.
     log: bool,
