@@ -12,6 +12,10 @@
 //!
 //! Liveness: as long as the API can be written, each slice comes to list exactly the tasks that can serve, and each task
 //! that is to stop comes to be deregistered.
+//!
+//! # Assumptions
+//! A new leader's first list of the slices is the newest (the default of kube's watcher), and after it the leader alone
+//! writes them: what it knows of them is right even while their watch lags behind the tasks'.
 
 mod front;
 mod offers;

@@ -7,12 +7,12 @@ use jiff::Timestamp;
 
 use super::agent::later;
 use super::controller::{Cluster, RESYNC, Replica};
-use super::ground;
 use super::link::Failure;
 use super::mutation::Mutation;
 use super::objects::{Basis, Content, Key, Object, Service, TaskObject};
 use super::observe::{is_refused, placeable};
 use super::traffic::Traffic;
+use super::{ground, oracle};
 use crate::agent::step::TaskReport;
 use crate::domain::events;
 use crate::domain::ids;
@@ -206,7 +206,12 @@ impl Replica {
             traffic: Traffic::default(),
             status: TaskReport::default(),
         };
-        self.create(service, task, start, &scene.basis, cluster)?;
+        // It was decided before that a task is needed, and now where.
+        let basis = Basis {
+            open: oracle::open(&self.view),
+            ..Basis::clone(&scene.basis)
+        };
+        self.create(service, task, start, basis, cluster)?;
         Ok(true)
     }
 
@@ -215,11 +220,11 @@ impl Replica {
         service: &Service,
         task: TaskObject,
         start: &Start,
-        basis: &Rc<Basis>,
+        basis: Basis,
         cluster: &mut Cluster<'_>,
     ) -> Result<(), Failure> {
         let key = Key::Task(task.name.clone());
-        let basis = Some(Rc::clone(basis));
+        let basis = Some(Rc::new(basis));
         let (name, reserved) = (task.name.clone(), Object::Task(Rc::new(task.clone())));
         let answer = self.write(cluster, &key, |api, by| api.create_task(task, basis, by));
         match answer {

@@ -34,6 +34,8 @@ pub(super) struct Invariants {
     pub(super) born: BTreeMap<String, Birth>,
     births: u64,
     pub(super) endpoints: BTreeMap<String, BTreeSet<String>>,
+    /// UIDs of tasks that a leader in doubt listed or deregistered against T1.
+    pub(super) misled: BTreeSet<String>,
     records: Records,
 }
 

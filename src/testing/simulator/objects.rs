@@ -217,7 +217,7 @@ pub(super) struct Basis {
     pub(super) protected: BTreeSet<String>,
     /// Tasks that are wanted: of a DAEMON service one for each instance that can take one, or has one.
     pub(super) desired: u32,
-    /// Instances that took tasks.
+    /// Instances that took tasks; of a task that is started, when it was placed.
     pub(super) open: BTreeSet<String>,
     /// Failures of the newest deployment since one of its tasks was healthy for the last time.
     pub(super) failures: u32,

@@ -45,7 +45,6 @@ pub(super) fn basis(
         chosen.map(|task| task.name.clone()).collect()
     };
     let instances = || view.instances();
-    let open = || instances().filter(|instance| !instance.draining);
     let protected = |task: &TaskObject| {
         let drains = |name: &str| instances().any(|it| it.name == name && it.draining);
         let drained = drains(&task.instance) && !policy.draining_waits_for_protected;
@@ -83,12 +82,16 @@ pub(super) fn basis(
         } else {
             service.desired
         },
-        open: open()
-            .map(|instance| instance.name.clone())
-            .collect::<BTreeSet<_>>(),
+        open: open(view),
         failures: u32::try_from(newest().filter(|task| failed(task)).count()).unwrap_or(u32::MAX),
         certain,
     }
+}
+
+/// The instances that take tasks.
+pub(super) fn open(view: &View) -> BTreeSet<String> {
+    let open = view.instances().filter(|instance| !instance.draining);
+    open.map(|instance| instance.name.clone()).collect()
 }
 
 /// ECS API Reference, `minimumHealthyPercent`: RUNNING, and its check passes, or it ran for long enough without one.

@@ -183,19 +183,22 @@ impl Invariants {
     /// T1: whoever is listed was registered first, and is not said to get no requests.
     pub(super) fn listed(&mut self, service: &Service, lawful: bool) -> Verdict {
         let tasks = self.tasks.values();
-        let wrong = tasks
+        let wrong: Vec<_> = tasks
             .filter(|task| service.endpoints.contains(&task.uid))
-            .find(|task| {
+            .filter(|task| {
                 let traffic = task.traffic;
                 traffic.registered_at.is_none() || traffic.deregistered_at.is_some()
-            });
-        let verdict = match wrong {
+            })
+            .collect();
+        let verdict = match wrong.first() {
             Some(task) if lawful => Err(format!(
                 "T1: {} is listed with {:?}",
                 task.name, task.traffic
             )),
             Some(_) | None => Ok(()),
         };
+        self.misled
+            .extend(wrong.iter().map(|task| task.uid.clone()));
         let endpoints = service.endpoints.clone();
         self.endpoints.insert(service.uid.clone(), endpoints);
         verdict
@@ -203,7 +206,7 @@ impl Invariants {
 
     /// T1: nobody is said to get no requests while it is listed.
     pub(super) fn deregistered(
-        &self,
+        &mut self,
         before: &TaskObject,
         after: &TaskObject,
         lawful: bool,
@@ -211,20 +214,24 @@ impl Invariants {
         let now =
             before.traffic.deregistered_at.is_none() && after.traffic.deregistered_at.is_some();
         let endpoints = self.endpoints.get(&after.service_uid);
-        if lawful && now && endpoints.is_some_and(|listed| listed.contains(&after.uid)) {
-            return Err(format!("T1: {} is deregistered and listed", after.name));
+        if now && endpoints.is_some_and(|listed| listed.contains(&after.uid)) {
+            if lawful {
+                return Err(format!("T1: {} is deregistered and listed", after.name));
+            }
+            self.misled.insert(after.uid.clone());
         }
         Ok(())
     }
 
-    /// T2: no container is told to end while requests may be sent to it, unless its task died by itself or no controller
-    /// answers.
-    pub(super) fn signalled(api: &Api, signal: &Signal) -> Verdict {
+    /// T2: no container is told to end while requests may be sent to it, unless its task died by itself, no controller
+    /// answers, or one that could not know better said that none are sent.
+    pub(super) fn signalled(&self, api: &Api, signal: &Signal) -> Verdict {
         let lists = |object: &Object| match object {
             Object::Service(service) => service.endpoints.contains(&signal.uid),
             Object::Instance(_) | Object::Revision(_) | Object::Task(_) => false,
         };
-        if !signal.is_excused && api.all().any(lists) {
+        let is_excused = signal.is_excused || self.misled.contains(&signal.uid);
+        if !is_excused && api.all().any(lists) {
             return Err(format!("T2: {} is told to end and is listed", signal.task));
         }
         Ok(())

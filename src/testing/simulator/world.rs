@@ -269,7 +269,7 @@ impl World {
             };
             let beat = agent.act(&mut around);
             for signal in agent.signals.drain(..) {
-                Invariants::signalled(&self.api, &signal)?;
+                self.invariants.signalled(&self.api, &signal)?;
                 Invariants::told_in_order(&signal)?;
             }
             let beats = self.beats.entry(name.clone()).or_default();
