@@ -172,7 +172,7 @@ async fn looking_after_thirty_idle_tasks_asks_the_engine_no_more_than_looking_af
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_engine_gets_no_more_starts_at_once_than_twice_its_cores() {
+async fn an_engine_gets_no_more_starts_at_once_than_it_has_cores() {
     let scene = Scene::start().await;
     let _agent = scene.agent("agent-a");
     for number in 0..12 {
@@ -182,7 +182,29 @@ async fn an_engine_gets_no_more_starts_at_once_than_twice_its_cores() {
     sleep(Duration::from_mins(1)).await;
     let calls = scene.engine.calls();
     let under_way = calls.iter().filter(|call| **call == Call::Start).count();
-    assert_eq!(under_way, 4, "of an engine with two cores");
+    assert_eq!(under_way, 2, "of an engine with two cores");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_made_starts_while_others_are_still_being_made() {
+    let scene = Scene::start().await;
+    let policy = json!({"restartPolicy": {"enabled": true, "restartAttemptPeriod": 60}});
+    scene.define_with(2, policy).await;
+    let _agent = scene.agent("agent-a");
+    scene.run_revision("one", 2).await;
+    scene.until("one", "RUNNING").await;
+    sleep(Duration::from_mins(2)).await;
+    for number in 0..8 {
+        scene.engine.order(Call::Create, Fault::Hang);
+        scene.run_task(&format!("task-{number}")).await;
+    }
+    sleep(Duration::from_secs(2)).await;
+    let creates = scene.engine.calls();
+    let creates = creates.iter().filter(|call| **call == Call::Create).count();
+    assert_eq!(creates, 1 + 2, "of an engine with two cores");
+    scene.end_containers(1);
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!((scene.starts(), scene.live()), (2, 1));
 }
 
 #[tokio::test(start_paused = true)]

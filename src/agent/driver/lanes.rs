@@ -1,7 +1,8 @@
 //! How many calls of each kind the engine gets at once.
 //!
-//! Starting containers is bound by the engine's cores: more than twice as many only wait longer. Stops have a lane of
-//! their own, so that no stop ever waits behind starts.
+//! Making and starting containers is bound by the engine's cores: more calls at once only wait longer, and hold each other
+//! up inside the engine. Each of the two has a lane of its own, so that what is made starts while others are still being
+//! made, and half of many tasks run after half of the time. So have stops, which never wait behind starts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,12 +25,12 @@ use crate::runtime::{ContainerSpec, Created, Engine, Error, Image};
 const STOPS: usize = 32;
 const INSPECTS: usize = 16;
 const SUPPLIES: usize = 8;
-const STARTS_PER_CPU: usize = 2;
 
 /// The engine with its lanes. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Lanes {
     engine: Arc<dyn Engine>,
+    creates: Arc<Semaphore>,
     starts: Arc<Semaphore>,
     stops: Arc<Semaphore>,
     inspects: Arc<Semaphore>,
@@ -74,7 +75,8 @@ impl Lanes {
         Self {
             images: Images::new(Arc::clone(&engine), pause),
             engine,
-            starts: lane(cpus * STARTS_PER_CPU),
+            creates: lane(cpus),
+            starts: lane(cpus),
             stops: lane(STOPS),
             inspects: lane(INSPECTS),
             supplies: lane(SUPPLIES),
@@ -97,7 +99,8 @@ impl Lanes {
         let name = work.engine_name.as_str();
         let lane = match work.call {
             Call::Inspect => &self.inspects,
-            Call::Create | Call::Start => &self.starts,
+            Call::Create => &self.creates,
+            Call::Start => &self.starts,
             Call::Stop { .. } | Call::Kill | Call::Remove => &self.stops,
             Call::Pull => return Outcome::Pulled(self.pull(work).await),
             Call::Supply => return Outcome::Supplied(self.supply(&work.request).await),
