@@ -3,7 +3,7 @@
 //! service answers and how many requests a rolling update loses, beside a Deployment.
 //!
 //! `make bench` brings the cluster up and calls this. Figures are printed raw and as ratios; nothing is asserted. With the
-//! argument `idle` only what an agent takes at rest is measured.
+//! argument `idle` only what an agent takes at rest is measured, with `start` only starts beside the bare loop's.
 
 #![expect(clippy::print_stdout, reason = "a bench tells what it measured")]
 
@@ -50,25 +50,15 @@ async fn run() -> anyhow::Result<()> {
     let engines = Engines::of(&state);
     let client = kube::Client::try_default().await?;
 
-    if std::env::args().any(|argument| argument == "idle") {
+    let only = |part: &str| std::env::args().any(|argument| argument == part);
+    if only("idle") {
         return idle::measure(&client, "node-1", COUNT).await;
     }
-    println!(
-        "{COUNT} containers on {} engines, image present",
-        engines.len()
-    );
-    let (mut bare, mut ours) = (Vec::new(), Vec::new());
-    for round in 1..=ROUNDS {
-        let started = engines.start_all(COUNT);
-        bare.push(timed("bare loop over the Docker API", started).await?);
-        engines.remove_ours().await?;
-        let started = ours::start(&client, COUNT);
-        ours.push(timed("EcsService, apply to all RUNNING", started).await?);
-        if round < ROUNDS {
-            ours::remove(&client).await?;
-        }
+    let (bare, ours) = starts(&client, &engines).await?;
+    if only("start") {
+        ratio("EcsService / bare loop (budget 1.15)", ours, bare);
+        return ours::remove(&client).await;
     }
-    let (bare, ours) = (median(bare), median(ours));
     let mut replaced = Vec::new();
     for _ in 0..KILLS {
         replaced.push(
@@ -137,6 +127,26 @@ async fn run() -> anyhow::Result<()> {
         first_kubelet,
     );
     Ok(())
+}
+
+/// The median times of the bare loop and of an `EcsService`, in turn; leaves the last service up.
+async fn starts(client: &kube::Client, engines: &Engines) -> anyhow::Result<(Duration, Duration)> {
+    println!(
+        "{COUNT} containers on {} engines, image present",
+        engines.len()
+    );
+    let (mut bare, mut ours) = (Vec::new(), Vec::new());
+    for round in 1..=ROUNDS {
+        let started = engines.start_all(COUNT);
+        bare.push(timed("bare loop over the Docker API", started).await?);
+        engines.remove_ours().await?;
+        let started = ours::start(client, COUNT);
+        ours.push(timed("EcsService, apply to all RUNNING", started).await?);
+        if round < ROUNDS {
+            ours::remove(client).await?;
+        }
+    }
+    Ok((median(bare), median(ours)))
 }
 
 /// Runs `work` and prints how long it took.

@@ -23,6 +23,9 @@ use crate::platform::clock::Clock;
 /// Time after which everything is looked at again, whatever the watches say.
 pub const RESYNC: Duration = Duration::from_mins(10);
 
+/// No period of [`Context::pace`] is longer.
+const LONGEST_PACE: Duration = Duration::from_mins(1);
+
 /// What the chart decides.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
@@ -202,7 +205,7 @@ impl Context {
     }
 
     /// How long a write about this object should be put off, because another one was less than `period` ago; `None`
-    /// when it may be sent now, which is then remembered.
+    /// when it may be sent now, which is then remembered. The period is a minute at most.
     pub fn pace(&self, object: &impl ResourceExt, period: Duration) -> Option<Duration> {
         self.pace_of(&object.uid().unwrap_or_default(), period)
     }
@@ -222,6 +225,8 @@ impl Context {
             }
             Entry::Vacant(first) => {
                 first.insert(now);
+                // What has been quiet for longer than any period says nothing any more.
+                paced.retain(|_, last| now.saturating_sub(*last) < LONGEST_PACE);
             }
         }
         None
@@ -240,7 +245,6 @@ impl Context {
     /// Forgets a service that is gone.
     pub fn forget(&self, service_uid: &str) {
         lock(&self.unreported).remove(service_uid);
-        lock(&self.paced).remove(service_uid);
         lock(&self.backoff).remove(service_uid);
     }
 }

@@ -312,3 +312,29 @@ async fn an_instance_whose_bridge_is_gone_says_so_until_it_is_back_and_its_tasks
     scene.run_task("three").await;
     scene.until("three", "RUNNING").await;
 }
+
+// A loop that waits for what cannot come yet by asking again at once would let no time pass here, and this would never end.
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_waits_for_the_api_server_waits_idly() {
+    let scene = Scene::start().await;
+    scene.api.isolate("agent-a");
+    let _agent = scene.agent("agent-a");
+    for number in 0..12 {
+        scene.run_task(&format!("task-{number}")).await;
+    }
+    sleep(Duration::from_mins(1)).await;
+    scene.api.heal("agent-a");
+    scene.until("task-11", "RUNNING").await;
+    assert_eq!(scene.starts(), 12);
+
+    // More statuses are to be written than are written at once, and none of them is answered.
+    scene.end_containers(3);
+    scene.api.isolate("agent-a");
+    sleep(Duration::from_mins(1)).await;
+    scene.delete_task("task-0").await;
+    sleep(Duration::from_mins(1)).await;
+    scene.api.heal("agent-a");
+    for number in 1..12 {
+        scene.until(&format!("task-{number}"), "STOPPED").await;
+    }
+}

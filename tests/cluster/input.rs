@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use ecs_operator::api::conditions::holds;
-use ecs_operator::api::task_definition::TaskDefinition;
+use ecs_operator::api::task_definition::{TaskDefinition, TaskDefinitionRevision};
 use serde_json::{Value, json};
 
 use crate::harness::fixtures::{Fixture, object};
@@ -232,6 +232,14 @@ async fn a_service_waits_for_a_revision_that_does_not_exist_yet() {
     beside_others("revisions", async |scene| {
         let web = service("web").desired(1).version("1");
         scene.put(&web.definition_object(&scene.namespace)).await;
+        // A second content that comes before the first is registered would be the first.
+        let first = scene.api::<TaskDefinitionRevision>();
+        scene
+            .eventually("the first revision", SOON, async || {
+                let found = first.get("web.1").await;
+                found.map(drop).map_err(|error| error.to_string())
+            })
+            .await;
         let pinned = web.clone().asking("taskDefinition", json!("web:2"));
         scene.recorder.bound(&scene.key("web"), 1);
         scene.put(&pinned.service_object(&scene.namespace)).await;

@@ -14,6 +14,7 @@
 #![expect(clippy::print_stderr, reason = "a failed test shows what it saw")]
 
 mod answers;
+mod broken_engine;
 mod contract;
 mod control_plane;
 mod deployments;

@@ -15,7 +15,7 @@ use crate::api::task::{EcsTask, EcsTaskStatus, TargetHealth, TaskTarget};
 use crate::domain::task::TaskState;
 
 /// States that are told only when they last, so that a quick start or stop costs one write.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 const FIRST_RETRY: Duration = Duration::from_millis(500);
 const LONGEST_RETRY: Duration = Duration::from_secs(30);
 
@@ -61,8 +61,13 @@ impl Entry {
         self.object = Some(Arc::new(object));
     }
 
-    /// The status to write now, if there is one.
-    pub(super) fn due(&mut self, address: Option<&str>, now: Duration) -> Option<EcsTaskStatus> {
+    /// The status to write now, if there is one. Who waits to start is told of after `patience`.
+    pub(super) fn due(
+        &mut self,
+        address: Option<&str>,
+        patience: Duration,
+        now: Duration,
+    ) -> Option<EcsTaskStatus> {
         let task = self.task.as_ref().filter(|_| self.object.is_some())?;
         let mut wanted = status::write(task.report(), &task.wanted().arn(), address);
         let is_over = task.report().state == TaskState::Stopped && task.is_discarded();
@@ -78,12 +83,12 @@ impl Entry {
             let mut targets = written.targets.iter().zip(wanted.targets.iter());
             targets.any(|(before, now)| is_healthy(before) && !is_healthy(now))
         });
-        let passes = matches!(
-            task.report().state,
-            TaskState::Pending | TaskState::Stopping
-        );
-        let can_wait = passes && !loses_a_target;
-        let due = if can_wait { since + PATIENCE } else { since };
+        let wait = if loses_a_target {
+            Duration::ZERO
+        } else {
+            wait(task.report().state, patience)
+        };
+        let due = since + wait;
         let due = self.failed.map_or(due, |(_, at)| due.max(at));
         (!self.writing && due <= now).then_some(wanted)
     }
@@ -95,10 +100,18 @@ impl Entry {
             .is_some_and(|object| object.metadata.deletion_timestamp.is_some())
     }
 
-    /// When a write will be due.
-    pub(super) fn wake(&self) -> Option<Duration> {
-        let since = self.since.filter(|_| !self.writing)? + PATIENCE;
-        Some(self.failed.map_or(since, |(_, at)| since.max(at)))
+    /// When a write will be due, for the same `patience`.
+    pub(super) fn wake(&self, patience: Duration) -> Option<Duration> {
+        let can_write = self.object.is_some() && !self.writing;
+        let since = self.since.filter(|_| can_write)?;
+        let due = since + wait(self.task.as_ref()?.report().state, patience);
+        Some(self.failed.map_or(due, |(_, at)| due.max(at)))
+    }
+
+    /// Whether it has not come to run yet.
+    pub(super) fn is_starting(&self) -> bool {
+        let task = self.task.as_ref();
+        task.is_some_and(|task| task.report().state == TaskState::Pending)
     }
 
     /// A write was accepted.
@@ -150,6 +163,20 @@ impl Entry {
                 )
             })
             .unwrap_or_default()
+    }
+}
+
+/// How long a state lasts before it is told.
+const fn wait(state: TaskState, patience: Duration) -> Duration {
+    match state {
+        TaskState::Pending => patience,
+        TaskState::Stopping => PATIENCE,
+        TaskState::Provisioning
+        | TaskState::Activating
+        | TaskState::Running
+        | TaskState::Deactivating
+        | TaskState::Deprovisioning
+        | TaskState::Stopped => Duration::ZERO,
     }
 }
 

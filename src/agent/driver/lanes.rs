@@ -32,6 +32,7 @@ pub(super) struct Lanes {
     engine: Arc<dyn Engine>,
     creates: Arc<Semaphore>,
     starts: Arc<Semaphore>,
+    starts_at_once: usize,
     stops: Arc<Semaphore>,
     inspects: Arc<Semaphore>,
     supplies: Arc<Semaphore>,
@@ -77,6 +78,7 @@ impl Lanes {
             engine,
             creates: lane(cpus),
             starts: lane(cpus),
+            starts_at_once: cpus,
             stops: lane(STOPS),
             inspects: lane(INSPECTS),
             supplies: lane(SUPPLIES),
@@ -88,6 +90,11 @@ impl Lanes {
 
     pub(super) fn engine(&self) -> Arc<dyn Engine> {
         Arc::clone(&self.engine)
+    }
+
+    /// Containers that are started at once; at least 1.
+    pub(super) const fn starts_at_once(&self) -> usize {
+        self.starts_at_once
     }
 
     pub(super) const fn limiter(&self) -> Option<&Limiter> {

@@ -320,7 +320,7 @@ impl Driver {
         if !self.listing && self.list_at <= now {
             self.list();
         }
-        if self.synced && self.listed {
+        if self.knows_all() {
             self.settle_definitions();
             self.step_dirty();
             self.start_checks();
@@ -334,6 +334,11 @@ impl Driver {
             .set(i64::try_from(self.book.len()).unwrap_or(i64::MAX));
     }
 
+    /// Both sides have been heard: before, nothing is done.
+    const fn knows_all(&self) -> bool {
+        self.synced && self.listed
+    }
+
     fn next_wake(&self) -> Duration {
         let now = self.clock.now();
         let monotonic = self.clock.monotonic();
@@ -342,7 +347,11 @@ impl Driver {
         let calls = calls
             .filter_map(|at| Duration::try_from(at.duration_since(now)).ok())
             .map(|wait| monotonic + wait);
-        let writes = self.book.values().filter_map(Entry::wake);
+        // What could not be done at its time is woken by what it waits for, not by the time.
+        let may_write = self.writing < WRITES;
+        let patience = self.patience();
+        let writes = self.book.values().filter(|_| may_write);
+        let writes = writes.filter_map(|entry| entry.wake(patience));
         let definitions = self
             .definitions
             .values()
@@ -355,8 +364,8 @@ impl Driver {
             .chain(writes)
             .chain(definitions)
             .chain(list)
-            .chain(self.cleanup.wake())
-            .chain(self.roles.wake())
+            .chain(self.cleanup.wake().filter(|_| self.knows_all()))
+            .chain(self.roles.wake().filter(|_| self.knows_all()))
             .min()
             .unwrap_or(monotonic + LONGEST_SLEEP)
     }

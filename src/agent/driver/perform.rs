@@ -1,6 +1,7 @@
 //! What the driver does: makes tasks of objects, steps them, and starts calls and writes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use kube::ResourceExt;
 use tokio::task::JoinSet;
@@ -8,6 +9,7 @@ use tracing::Instrument as _;
 use tracing::{Level, debug, info, span, warn};
 
 use super::api::{self, Found};
+use super::entry::PATIENCE;
 use super::lanes::Work;
 use super::observe::{name_of, of_task};
 use super::{Definition, Done, Driver, WRITES, volumes};
@@ -25,6 +27,9 @@ use crate::domain::events;
 use crate::domain::ids::{self, RevisionReference};
 use crate::domain::task::TaskState;
 use crate::runtime::ContainerSpec;
+
+/// Turns for which a task that waits to start is not told of.
+const MOST_TURNS: u32 = 5;
 
 impl Driver {
     /// Makes tasks of the objects that have none yet: first those that run, so that they keep what they hold.
@@ -285,14 +290,24 @@ impl Driver {
         }
     }
 
+    /// How long a task waits to start before that is told: a moment, and as much again for each turn that others have before
+    /// it, because each write takes from what they all wait for.
+    pub(super) fn patience(&self) -> Duration {
+        let starting = self.book.values().filter(|entry| entry.is_starting());
+        let turns = starting.count().div_ceil(self.lanes.starts_at_once());
+        let turns = u32::try_from(turns).unwrap_or(u32::MAX);
+        PATIENCE * turns.clamp(1, MOST_TURNS)
+    }
+
     /// Starts the writes that are due.
     pub(super) fn write_due(&mut self) {
         let now = self.clock.monotonic();
+        let patience = self.patience();
         for (uid, entry) in &mut self.book {
             if self.writing >= WRITES {
                 return;
             }
-            let due = entry.due(self.settings.address.as_deref(), now);
+            let due = entry.due(self.settings.address.as_deref(), patience, now);
             let (Some(status), Some(object)) = (due, entry.object.clone()) else {
                 continue;
             };

@@ -5,6 +5,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::call::{Call, Outcome};
+use super::health::Undecided;
 use super::starting::Unanswered;
 use super::supplying;
 use crate::agent::wanted::Wanted;
@@ -60,6 +61,8 @@ pub struct Known {
     again: bool,
     /// A start of which nobody knows whether the engine has carried it out, or will.
     pub(super) unanswered: Option<Unanswered>,
+    /// Its health check has come to no result yet.
+    pub(super) undecided: Option<Undecided>,
     /// Calls in a row that came to nothing.
     tries: u32,
     /// No call before this time.
@@ -248,6 +251,7 @@ impl Known {
             Ok(view) => {
                 self.look_for_start(&view);
                 self.adopt(container, view, wanted);
+                self.look_for_result(now);
                 if self.unanswered.is_some_and(|start| start.is_late) {
                     self.failure.get_or_insert_with(|| {
                         "DockerTimeoutError: Could not transition to started; timed out after waiting 3m0s".to_owned()

@@ -16,6 +16,7 @@
 
 mod call;
 mod ending;
+mod health;
 mod known;
 mod order;
 mod pulling;
@@ -100,7 +101,7 @@ pub fn step(
 ) -> Step {
     let mut report = last.clone();
     if report.state < TaskState::Stopped {
-        observe(&mut report, wanted, containers, volumes);
+        observe(&mut report, wanted, (containers, volumes), now);
         report.created_at.get_or_insert(now);
         advance(&mut report, wanted, (containers, volumes, traffic), now);
     }
@@ -117,7 +118,10 @@ pub fn step(
             orders.retain(|order| !matches!(order.call, Call::Stop { .. } | Call::Kill));
             Some(held.wake)
         }
-        None if report.stop.is_none() => order::wake(wanted, &report, now),
+        None if report.stop.is_none() => earliest(
+            order::wake(wanted, &report, now),
+            health::wake(wanted, containers, now),
+        ),
         None => None,
     };
     if report.pull_started_at.is_none() && orders.iter().any(|order| order.call == Call::Pull) {
@@ -137,7 +141,12 @@ fn earliest(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestam
 }
 
 /// Takes what the engine showed into the report.
-fn observe(report: &mut TaskReport, wanted: &Wanted, containers: &Containers, volumes: &Volumes) {
+fn observe(
+    report: &mut TaskReport,
+    wanted: &Wanted,
+    (containers, volumes): (&Containers, &Volumes),
+    now: Timestamp,
+) {
     let is_to_end = report.stop.is_some() || reason_to_end(report, wanted).is_some();
     for container in &wanted.definition.containers {
         if let Some(obstacle) = volumes.obstacle(report, wanted, container) {
@@ -160,7 +169,10 @@ fn observe(report: &mut TaskReport, wanted: &Wanted, containers: &Containers, vo
             entry.reason.clone_from(&known.note);
         }
         match &known.seen {
-            Seen::Present(view) => entry.observe(view, container, is_to_end),
+            Seen::Present(view) => {
+                let is_overdue = known.is_overdue(container, now);
+                entry.observe(view, container, is_to_end, is_overdue);
+            }
             Seen::Absent { looks } if *looks >= 2 && exists => {
                 let was_removed_by_us =
                     entry.status == ContainerStatus::Pending && report.stop.is_some();
@@ -221,7 +233,7 @@ fn advance(
         report.stop = Some(stop);
         report.stopping_at.get_or_insert(now);
         // What waits for its restart has ended for good now.
-        observe(report, wanted, containers, volumes);
+        observe(report, wanted, (containers, volumes), now);
     }
     if report.execution_stopped_at.is_none() {
         let ended = definition

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::health::NO_RESULT;
 use crate::agent::wanted::Wanted;
 use crate::api::names;
 use crate::api::task::TaskTarget;
@@ -247,14 +248,22 @@ impl TaskReport {
 }
 
 impl ContainerReport {
-    /// Takes in what the engine shows. An end that the restart policy answers is none, unless the task is to end.
-    pub(super) fn observe(&mut self, view: &ContainerView, container: &Container, is_to_end: bool) {
+    /// Takes in what the engine shows. An end that the restart policy answers is none, unless the task is to end. A
+    /// health check whose result is overdue has failed.
+    pub(super) fn observe(
+        &mut self,
+        view: &ContainerView,
+        container: &Container,
+        is_to_end: bool,
+        is_overdue: bool,
+    ) {
         self.runtime_id = Some(view.id.clone());
         let gpus = view.labels.get(names::GPUS_DOCKER_LABEL);
         let gpus = gpus.into_iter().flat_map(|ids| ids.split(','));
         self.gpu_ids = gpus.map(str::to_owned).collect();
         let started_at = view.started_at.map(as_stored);
-        if started_at.is_some() && started_at != self.started_at {
+        let is_new = started_at.is_some() && started_at != self.started_at;
+        if is_new {
             self.restart_count += u32::from(self.started_at.is_some());
             self.started_at = started_at;
         }
@@ -266,7 +275,16 @@ impl ContainerReport {
                     self.bindings.clone_from(&view.ports);
                 }
                 if container.health_check.is_some() {
-                    self.health = view.health;
+                    // What was told of this start before stays, until there is a result.
+                    let has_none = view.health == Health::Unknown;
+                    let was_overdue = !is_new && self.reason.as_deref() == Some(NO_RESULT);
+                    let has_failed = has_none && (is_overdue || was_overdue);
+                    self.reason = has_failed.then(|| NO_RESULT.to_owned());
+                    self.health = if has_failed {
+                        Health::Unhealthy
+                    } else {
+                        view.health
+                    };
                 }
             }
             ContainerState::Exited if !is_to_end && restarts(view, container) => {

@@ -3,6 +3,7 @@
 
 mod crashes;
 mod examples;
+mod health;
 mod namespaces;
 mod ordering;
 mod properties;

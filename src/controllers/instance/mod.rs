@@ -157,10 +157,12 @@ pub async fn run(context: Arc<Context>, shutdown: CancellationToken) {
     let mut changes = Box::pin(context.queues.instances.stream::<ContainerInstance>());
     let mut ticks = tokio::time::interval(PERIOD);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut put_off = None;
     loop {
         let look = tokio::select! {
             () = shutdown.cancelled() => return,
             _ = ticks.tick() => true,
+            () = tokio::time::sleep(put_off.unwrap_or(PERIOD)) => false,
             _ = changes.next() => {
                 tokio::time::sleep(TOGETHER).await;
                 while let Some(Some(_)) = futures::FutureExt::now_or_never(changes.next()) {}
@@ -176,13 +178,15 @@ pub async fn run(context: Arc<Context>, shutdown: CancellationToken) {
         if look || (looker.is_due(&context, EAGER) && awaits_somebody(&context).await) {
             looker.look(&context).await;
         }
-        if context.knows_presence()
-            && let Err(error) = report::report(&context).await
-        {
+        if !context.knows_presence() {
+            continue;
+        }
+        put_off = report::report(&context).await.unwrap_or_else(|error| {
             warn!(
                 error = error.chain(),
                 "cannot report on container instances"
             );
-        }
+            None
+        });
     }
 }

@@ -1,5 +1,7 @@
 //! The controller's half of each instance's status, written when something in it changed.
 
+use std::time::Duration;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{Api, ResourceExt};
 use serde_json::json;
@@ -13,8 +15,12 @@ use crate::controllers::world::World;
 use crate::controllers::writes::{Error, apply_status};
 use crate::domain::liveness::Presence;
 
-/// Writes what changed.
-pub(super) async fn report(context: &Context) -> Result<(), Error> {
+/// Between two writes of an instance of which only the counts of its tasks changed.
+const BETWEEN_COUNTS: Duration = Duration::from_secs(2);
+
+/// Writes what changed. Says when to look again, if a write was put off.
+pub(super) async fn report(context: &Context) -> Result<Option<Duration>, Error> {
+    let mut again: Option<Duration> = None;
     let presence = context.presence().await;
     let world = &context.world;
     let api: Api<ContainerInstance> = Api::all(context.client.clone());
@@ -42,6 +48,14 @@ pub(super) async fn report(context: &Context) -> Result<(), Error> {
         if before.as_ref() == Some(&control) {
             continue;
         }
+        if before
+            .as_ref()
+            .is_some_and(|it| differ_in_counts(it, &control))
+            && let Some(wait) = context.pace(&*instance, BETWEEN_COUNTS)
+        {
+            again = Some(again.map_or(wait, |other| other.min(wait)));
+            continue;
+        }
         tell(context, &instance, before.as_ref(), &control).await;
         apply_status(
             &api,
@@ -51,7 +65,17 @@ pub(super) async fn report(context: &Context) -> Result<(), Error> {
         )
         .await?;
     }
-    Ok(())
+    Ok(again)
+}
+
+/// Whether nothing but the counts of tasks has changed.
+fn differ_in_counts(before: &InstanceControl, now: &InstanceControl) -> bool {
+    let counted = InstanceControl {
+        running_tasks_count: now.running_tasks_count,
+        pending_tasks_count: now.pending_tasks_count,
+        ..before.clone()
+    };
+    counted == *now
 }
 
 /// How many tasks of an instance run, and how many are to.

@@ -203,6 +203,17 @@ pub struct HealthCheck {
     pub start_period: Duration,
 }
 
+impl HealthCheck {
+    /// An engine that carries the check out has come to a result by then: twice the time of as many failures as count, and
+    /// a minute at least.
+    #[must_use]
+    pub fn overdue_after(&self) -> Duration {
+        let failures = (self.interval + self.timeout).saturating_mul(self.retries);
+        let longest = self.start_period.saturating_add(failures);
+        longest.saturating_mul(2).max(Duration::from_mins(1))
+    }
+}
+
 impl TaskDefinition {
     /// What a task of this definition takes from an instance: the task's own size where it has one, otherwise
     /// the sum over its containers, counting the reservation before the limit.

@@ -47,13 +47,26 @@ async fn power(scene: &Scene) {
     }
     for engine in machine.engines() {
         let node = &engine.node;
+        let bridge = format!("in {node} ip link show docker0");
         let cable = std::fs::read_to_string(format!("/sys/class/net/ecs-{node}/operstate"));
         if cable.is_ok_and(|state| state.trim() == "up") && engine.answers().await {
-            continue;
+            // An engine makes its bridge when it starts, and never again.
+            if machine.verb(&bridge).await.success {
+                continue;
+            }
+            let verb = format!("node {node} engine-terminate");
+            machine.verb(&verb).await.expect();
         }
-        for verb in ["on", "heal", "engine-thaw", "engine-start"] {
+        let mends = [
+            format!("node {node} on"),
+            format!("node {node} heal"),
+            format!("in {node} rmdir /run/docker.sock"),
+            format!("node {node} engine-thaw"),
+            format!("node {node} engine-start"),
+        ];
+        for verb in mends {
             // Some of them have nothing to do, or nothing to do it to; the wait that follows decides.
-            machine.verb(&format!("node {node} {verb}")).await;
+            machine.verb(&verb).await;
         }
     }
     let nodes: Api<Node> = Api::all(scene.kube.clone());
