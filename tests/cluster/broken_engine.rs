@@ -1,17 +1,17 @@
 //! What somebody else on a node does to its engine: it removes the bridge, or makes a folder of the socket's name. The
 //! instance says what is wrong and what to do about it, its tasks run elsewhere, and it takes tasks again once it is mended.
 
-use ecs_operator::api::container_instance::{ContainerInstance, EngineReport};
+use ecs_operator::api::container_instance::ContainerInstance;
 use kube::Api;
+use serde_json::json;
 
-use crate::harness::fixtures::Fixture;
-use crate::harness::{LATER, Running, SOON, Scene, on_the_cluster, service};
+use crate::harness::{LATER, SOON, Scene, on_the_cluster, service};
 
 /// The node whose engine it is.
 const NODE: &str = "node-3";
 
-/// What the agent tells of the engine, once it is this `reason`.
-async fn told(scene: &Scene, reason: &str) -> EngineReport {
+/// Waits until the instance takes no tasks and its agent tells this of the engine.
+async fn told(scene: &Scene, reason: &str, words: &str) {
     scene
         .eventually(reason, LATER, async || {
             scene.is_unready(NODE).await?;
@@ -19,14 +19,15 @@ async fn told(scene: &Scene, reason: &str) -> EngineReport {
             let instance = instances.get(NODE).await;
             let status = instance.map_err(|error| error.to_string())?.status;
             let engine = status.and_then(|status| status.agent?.engine);
-            match engine {
-                Some(engine) if engine.reason.as_deref().is_some_and(|it| it == reason) => {
-                    Ok(engine)
-                }
-                engine => Err(format!("{engine:?}")),
+            let engine = engine.unwrap_or_default();
+            let message = engine.message.as_deref().map_or("", String::as_str);
+            if engine.reason.as_deref().is_some_and(|it| it == reason) && message.contains(words) {
+                Ok(())
+            } else {
+                Err(format!("{engine:?}"))
             }
         })
-        .await
+        .await;
 }
 
 async fn on_node(scene: &Scene, command: &str) {
@@ -39,17 +40,18 @@ async fn engine(scene: &Scene, verb: &str) {
     scene.machine.verb(&verb).await.expect();
 }
 
-/// Scales out and waits until a new task runs on the node.
-async fn takes_tasks(scene: &Scene, web: &Fixture, count: usize) -> Vec<Running> {
-    scene
-        .eventually("a ready instance", LATER, async || {
-            scene.is_ready(NODE).await
-        })
-        .await;
-    scene.scale(web, count).await;
-    let running = scene.settled("web", count).await;
-    assert!(running.iter().any(|it| it.node == NODE), "{running:?}");
-    running
+/// Waits until the node's instance is ready and runs a task of a service that runs nowhere else.
+async fn takes_tasks(scene: &Scene, name: &str) {
+    let wait = scene.eventually("a ready instance", LATER, async || {
+        scene.is_ready(NODE).await
+    });
+    wait.await;
+    let here = json!([{"type": "memberOf", "expression": format!("ec2InstanceId == {NODE}")}]);
+    let back = service(name)
+        .desired(1)
+        .asking("placementConstraints", here);
+    scene.apply(&back).await;
+    scene.settled(name, 1).await;
 }
 
 #[tokio::test]
@@ -73,22 +75,18 @@ async fn an_engine_without_its_bridge_or_with_a_folder_for_a_socket_says_so_unti
                 scene.elsewhere("web", NODE, 4).await
             })
             .await;
-        let said = told(scene, "NoBridge").await;
-        let message = said.message.unwrap_or_default().to_string();
-        assert!(message.contains("restart the Docker Engine"), "{message}");
+        told(scene, "NoBridge", "restart the Docker Engine").await;
         engine(scene, "terminate").await;
         engine(scene, "start").await;
-        takes_tasks(scene, &web, 6).await;
+        takes_tasks(scene, "bridged").await;
 
         engine(scene, "terminate").await;
         on_node(scene, "rm -f /run/docker.sock").await;
         on_node(scene, "mkdir /run/docker.sock").await;
-        let said = told(scene, "NoDockerSocket").await;
-        let message = said.message.unwrap_or_default().to_string();
-        assert!(message.contains("is a folder"), "{message}");
+        told(scene, "NoDockerSocket", "is a folder").await;
         on_node(scene, "rmdir /run/docker.sock").await;
         engine(scene, "start").await;
-        takes_tasks(scene, &web, 9).await;
+        takes_tasks(scene, "unfolded").await;
     })
     .await;
 }
