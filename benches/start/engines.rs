@@ -36,6 +36,14 @@ impl Engines {
         Self { sockets, engines }
     }
 
+    /// The first of them alone.
+    pub(crate) fn first(&self) -> Self {
+        Self {
+            sockets: self.sockets.iter().take(1).cloned().collect(),
+            engines: self.engines.iter().take(1).cloned().collect(),
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.engines.len()
     }

@@ -28,6 +28,9 @@ pub(crate) const COUNT: usize = 50;
 /// Image that all of them run; it is on every engine and in every kubelet's store.
 pub(crate) const IMAGE: &str = "ecs-operator-workload:dev";
 
+/// Instance of the first engine.
+const FIRST: &str = "node-1";
+
 /// Starts in turn with the bare loop's, of which the medians are compared.
 const ROUNDS: usize = 3;
 
@@ -52,11 +55,17 @@ async fn run() -> anyhow::Result<()> {
 
     let only = |part: &str| std::env::args().any(|argument| argument == part);
     if only("idle") {
-        return idle::measure(&client, "node-1", COUNT).await;
+        return idle::measure(&client, FIRST, COUNT).await;
     }
-    let (bare, ours) = starts(&client, &engines).await?;
-    if only("start") {
+    let (one_bare, one_ours) = starts(&client, &engines.first(), Some(FIRST)).await?;
+    ours::remove(&client).await?;
+    let (bare, ours) = starts(&client, &engines, None).await?;
+    let tell_starts = || {
+        ratio("one engine, EcsService / bare loop", one_ours, one_bare);
         ratio("EcsService / bare loop (budget 1.15)", ours, bare);
+    };
+    if only("start") {
+        tell_starts();
         return ours::remove(&client).await;
     }
     let mut replaced = Vec::new();
@@ -100,10 +109,10 @@ async fn run() -> anyhow::Result<()> {
     let (first, first_kubelet) = traffic::measure(&client).await?;
 
     println!("\nat rest");
-    idle::measure(&client, "node-1", COUNT).await?;
+    idle::measure(&client, FIRST, COUNT).await?;
 
     println!("\nratios");
-    ratio("EcsService / bare loop (budget 1.15)", ours, bare);
+    tell_starts();
     ratio("EcsService / docker service create", ours, swarm);
     ratio("EcsService / Deployment", ours, kubelet);
     ratio(
@@ -129,10 +138,15 @@ async fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The median times of the bare loop and of an `EcsService`, in turn; leaves the last service up.
-async fn starts(client: &kube::Client, engines: &Engines) -> anyhow::Result<(Duration, Duration)> {
+/// The median times of the bare loop and of an `EcsService`, in turn, on these engines, of which `instance` is the only one
+/// if it is told; leaves the last service up.
+async fn starts(
+    client: &kube::Client,
+    engines: &Engines,
+    instance: Option<&str>,
+) -> anyhow::Result<(Duration, Duration)> {
     println!(
-        "{COUNT} containers on {} engines, image present",
+        "{COUNT} containers, image present, number of engines: {}",
         engines.len()
     );
     let (mut bare, mut ours) = (Vec::new(), Vec::new());
@@ -140,7 +154,7 @@ async fn starts(client: &kube::Client, engines: &Engines) -> anyhow::Result<(Dur
         let started = engines.start_all(COUNT);
         bare.push(timed("bare loop over the Docker API", started).await?);
         engines.remove_ours().await?;
-        let started = ours::start(client, COUNT);
+        let started = ours::start_on(client, COUNT, instance);
         ours.push(timed("EcsService, apply to all RUNNING", started).await?);
         if round < ROUNDS {
             ours::remove(client).await?;

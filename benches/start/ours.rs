@@ -27,12 +27,7 @@ pub(crate) const FRONT: &str = "bench-front";
 /// Who applies.
 const MANAGER: &str = "bench";
 
-/// Applies a definition and a service, and waits until all its tasks run.
-pub(crate) async fn start(client: &Client, count: usize) -> anyhow::Result<()> {
-    start_on(client, count, None).await
-}
-
-/// The same, with all tasks on one instance.
+/// Applies a definition and a service, of which all tasks are on `instance` if it is told, and waits until all run.
 pub(crate) async fn start_on(
     client: &Client,
     count: usize,

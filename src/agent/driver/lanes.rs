@@ -2,7 +2,9 @@
 //!
 //! Making and starting containers is bound by the engine's cores: more calls at once only wait longer, and hold each other
 //! up inside the engine. Each of the two has a lane of its own, so that what is made starts while others are still being
-//! made, and half of many tasks run after half of the time. So have stops, which never wait behind starts.
+//! made, and half of many tasks run after half of the time. So have stops, which never wait behind starts. With fewer calls
+//! than cores an engine of its own machine idles: 24 containers on two cores took 6.4 s in lanes of one, 4.4 s in lanes of two
+//! and 4.5 s four at a time.
 
 use std::sync::Arc;
 use std::time::Duration;
