@@ -11,6 +11,7 @@ mod deployment;
 mod engines;
 mod idle;
 mod ours;
+mod rest;
 mod swarm;
 mod traffic;
 
@@ -32,7 +33,7 @@ pub(crate) const IMAGE: &str = "ecs-operator-workload:dev";
 const FIRST: &str = "node-1";
 
 /// Starts in turn with the bare loop's, of which the medians are compared.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 
 /// Kills of which the median is told.
 const KILLS: usize = 5;
@@ -61,8 +62,12 @@ async fn run() -> anyhow::Result<()> {
     ours::remove(&client).await?;
     let (bare, ours) = starts(&client, &engines, None).await?;
     let tell_starts = || {
-        ratio("one engine, EcsService / bare loop", one_ours, one_bare);
-        ratio("EcsService / bare loop (budget 1.15)", ours, bare);
+        ratio(
+            "one engine, EcsService / bare loop (budget 1.15)",
+            one_ours,
+            one_bare,
+        );
+        ratio("all engines, EcsService / bare loop", ours, bare);
     };
     if only("start") {
         tell_starts();
@@ -80,6 +85,7 @@ async fn run() -> anyhow::Result<()> {
     }
     ours::remove(&client).await?;
     swarm::prepare(&engines).await;
+    rest::wait().await?;
     let swarm = timed(
         "docker service create on each engine",
         swarm::start(&engines, COUNT),
@@ -91,6 +97,7 @@ async fn run() -> anyhow::Result<()> {
             .push(timed("  kill to replacement running", swarm::kill_one(&engines)).await?);
     }
     swarm::remove(&engines).await?;
+    rest::wait().await?;
     let kubelet = timed(
         "Deployment, apply to all ready",
         deployment::start(&client, COUNT),
@@ -102,9 +109,11 @@ async fn run() -> anyhow::Result<()> {
         kubelet_replaced.push(timed("  pod deleted to replacement ready", killed).await?);
     }
     deployment::remove(&client).await?;
+    rest::wait().await?;
     let one = timed("one container, create and start", engines.start_all(1)).await?;
     engines.remove_ours().await?;
 
+    rest::wait().await?;
     println!("\ntraffic, one task and then a rolling update of six");
     let (first, first_kubelet) = traffic::measure(&client).await?;
 
@@ -138,8 +147,8 @@ async fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The median times of the bare loop and of an `EcsService`, in turn, on these engines, of which `instance` is the only one
-/// if it is told; leaves the last service up.
+/// The median times of the bare loop and of an `EcsService`, in turn and each on a machine at rest, on these engines, of which
+/// `instance` is the only one if it is told; leaves the last service up.
 async fn starts(
     client: &kube::Client,
     engines: &Engines,
@@ -151,9 +160,11 @@ async fn starts(
     );
     let (mut bare, mut ours) = (Vec::new(), Vec::new());
     for round in 1..=ROUNDS {
+        rest::wait().await?;
         let started = engines.start_all(COUNT);
         bare.push(timed("bare loop over the Docker API", started).await?);
         engines.remove_ours().await?;
+        rest::wait().await?;
         let started = ours::start_on(client, COUNT, instance);
         ours.push(timed("EcsService, apply to all RUNNING", started).await?);
         if round < ROUNDS {

@@ -172,7 +172,7 @@ async fn looking_after_thirty_idle_tasks_asks_the_engine_no_more_than_looking_af
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_engine_gets_no_more_starts_at_once_than_it_has_cores() {
+async fn an_engine_gets_no_more_starts_at_once_than_twice_its_cores() {
     let scene = Scene::start().await;
     let _agent = scene.agent("agent-a");
     for number in 0..12 {
@@ -182,7 +182,7 @@ async fn an_engine_gets_no_more_starts_at_once_than_it_has_cores() {
     sleep(Duration::from_mins(1)).await;
     let calls = scene.engine.calls();
     let under_way = calls.iter().filter(|call| **call == Call::Start).count();
-    assert_eq!(under_way, 2, "of an engine with two cores");
+    assert_eq!(under_way, 4, "of an engine with two cores");
 }
 
 #[tokio::test(start_paused = true)]

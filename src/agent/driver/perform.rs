@@ -294,7 +294,7 @@ impl Driver {
     /// it, because each write takes from what they all wait for.
     pub(super) fn patience(&self) -> Duration {
         let starting = self.book.values().filter(|entry| entry.is_starting());
-        let turns = starting.count().div_ceil(self.lanes.starts_at_once());
+        let turns = starting.count().div_ceil(self.lanes.launches_at_once());
         let turns = u32::try_from(turns).unwrap_or(u32::MAX);
         PATIENCE * turns.clamp(1, MOST_TURNS)
     }

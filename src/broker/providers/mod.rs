@@ -2,10 +2,10 @@
 //! a file says, and what they got is used for as long as it lasts.
 //!
 //! The file and the programs are those of the kubelet (`CredentialProviderConfig`, `credentialprovider.kubelet.k8s.io/v1`),
-//! so that what cloud providers publish for nodes serves here ([decision 13]). A program runs as the broker, with all that
+//! so that what cloud providers publish for nodes serves here ([decision 12]). A program runs as the broker, with all that
 //! the broker may: whoever installs it trusts it as much.
 //!
-//! [decision 13]: ../../../docs/decisions/0013-the-broker-runs-the-kubelets-credential-providers.md
+//! [decision 12]: ../../../docs/decisions/0012-the-broker-runs-the-kubelets-credential-providers.md
 
 mod configuration;
 mod program;
