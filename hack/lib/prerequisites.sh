@@ -31,5 +31,16 @@ need_toolchains() {
   local tool
   for tool in "$@"; do
     command -v "$tool" >/dev/null || die "lacking: $tool (Go >= 1.26 from https://go.dev/dl, Rust >= 1.95 from https://rustup.rs)"
+    [[ $tool != cargo ]] || claim_target
   done
+}
+
+# All checkouts share what Cargo built, and Cargo goes by the sources' times, not by where they are: an older checkout would get
+# the programs of a newer one.
+claim_target() {
+  local owner=$CARGO_TARGET_DIR/checkout
+  [[ $(cat "$owner" 2>/dev/null) != "$root" ]] || return 0
+  find "$root/src" "$root/tests" "$root/benches" -name '*.rs' -exec touch {} +
+  mkdir -p "$CARGO_TARGET_DIR"
+  echo "$root" >"$owner"
 }

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use crate::harness::audit::{Write, counted};
 use crate::harness::fixtures::Fixture;
-use crate::harness::{Scene, beside_others, now, on_the_cluster, service};
+use crate::harness::{Scene, beside_others, now, on_the_cluster, restore, service};
 use crate::traffic::{behind, steady, target_group};
 
 #[tokio::test]
@@ -24,6 +24,7 @@ async fn an_idle_minute_writes_only_leases_and_changes_nothing_in_docker() {
         scene
             .condition("huge", "Ready", ("False", "UnableToPlaceTask"))
             .await;
+        restore::ended(scene).await;
         scene.quiet(Duration::from_secs(5)).await;
         let mark = scene.mark();
         let begin = now();

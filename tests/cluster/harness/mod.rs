@@ -14,7 +14,7 @@ pub(crate) mod peer;
 mod person;
 pub(crate) mod processes;
 mod recorder;
-mod restore;
+pub(crate) mod restore;
 mod scene;
 pub(crate) mod single;
 pub(crate) mod tokens;

@@ -152,6 +152,24 @@ async fn clear(scene: &Scene) {
     }
 }
 
+/// Waits until Kubernetes has ended the namespaces of earlier tests, as [`restore`] does not: what the product writes for what
+/// is deleted in them would count as this test's.
+pub(crate) async fn ended(scene: &Scene) {
+    let namespaces: Api<Namespace> = Api::all(scene.kube.clone());
+    let ours = ListParams::default().labels(LABEL);
+    scene
+        .eventually("the end of earlier tests' namespaces", LATER, async || {
+            let found = namespaces.list(&ours).await;
+            let found = found.map_err(|error| error.to_string())?;
+            let mut names = found.iter().map(ResourceExt::name_any);
+            match names.find(|name| *name != scene.namespace) {
+                Some(name) => Err(format!("namespace {name} is still there")),
+                None => Ok(()),
+            }
+        })
+        .await;
+}
+
 /// Kubernetes ends a namespace in steps that are seconds apart, also when nothing holds it any more.
 fn is_stuck(namespace: &Namespace) -> bool {
     let since = namespace.metadata.deletion_timestamp.as_ref();
