@@ -84,6 +84,19 @@ async fn group(scene: &Scene, task: &EcsTask) -> (String, Vec<String>) {
     (parents.remove(0), ids)
 }
 
+/// Removes an empty cgroup from the one tree, or from each controller's.
+fn remove_everywhere(group: &str) {
+    let group = group.trim_start_matches('/');
+    let root = Path::new("/sys/fs/cgroup");
+    let controllers = fs::read_dir(root).unwrap().flatten();
+    let places = controllers.map(|controller| controller.path().join(group));
+    for place in places.chain([root.join(group)]) {
+        if place.is_dir() {
+            fs::remove_dir(place).unwrap();
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_containers_of_a_task_share_its_cpu_and_memory_until_the_task_is_over() {
     beside_others("bounds", async |scene| {
@@ -234,12 +247,17 @@ async fn what_a_task_may_use_holds_for_all_its_containers_whatever_each_may_and_
             network: Network::None,
             ..ContainerSpec::default()
         };
+        // A place of its own: the node's agent removes cgroups of tasks that it does not know.
+        let place = format!("/ecs-node-1/docker/{}", scene.namespace);
         // Where the engine makes cgroups is where its containers' are: as the relay sees by its own.
-        let beside = spec("beside");
+        let beside = ContainerSpec {
+            cgroup_parent: Some(place.clone()),
+            ..spec("beside")
+        };
         docker.create(&beside).await.unwrap();
         docker.start(&beside.name).await.unwrap();
         let id = docker.inspect(&beside.name).await.unwrap().id;
-        let own = format!("4:memory:/ecs-node-1/docker/{id}\n0::/ecs-node-1/docker/{id}\n");
+        let own = format!("4:memory:{place}/{id}\n0::{place}/{id}\n");
         let tree = Tree::find(Path::new("/sys/fs/cgroup"), None, &own).unwrap();
         let task = format!("{:032x}", std::process::id());
         let limits = TaskLimits {
@@ -248,6 +266,7 @@ async fn what_a_task_may_use_holds_for_all_its_containers_whatever_each_may_and_
             shares: 512,
         };
         let parent = tree.provide(&task, limits).unwrap();
+        assert!(parent.starts_with(&place), "{parent}");
         let within = |name: &str| ContainerSpec {
             cgroup_parent: Some(parent.clone()),
             ..spec(name)
@@ -277,6 +296,7 @@ async fn what_a_task_may_use_holds_for_all_its_containers_whatever_each_may_and_
             })
             .await;
         assert!(!tree.tasks().unwrap().contains(&task));
+        remove_everywhere(&place);
     })
     .await;
 }
